@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The messages between faultline and faultlined as C values, and the functions between these and bytes.
+ * PROTOCOL.md is the contract; every multi-byte field is little-endian, written and read byte by byte (wire.h).
+ *
+ * One frame is one SOCK_SEQPACKET message: a 32-byte header, then the body. Encoders append a whole frame (header with
+ * the right length included) to a caller-owned buffer and return its length in bytes, or -ENOBUFS when it does not fit
+ * or -EMSGSIZE when a string of the message is longer than PROTO_STRING_MAX_BYTES (on an error the buffer keeps its
+ * n_bytes, the bytes behind it are unspecified). Decoders take the body (without the header) and return 0 or -EBADMSG;
+ * on failure their outputs are untouched. Decoded strings point into the body and live as long as it does; they are not
+ * NUL-terminated and hold arbitrary bytes (never trust them on a terminal). A body longer than the fields known here is
+ * accepted: newer peers append.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base.h"
+#include "proto/vocabulary.h"
+
+#define PROTO_MAJOR 1
+#define PROTO_MINOR 0
+#define PROTO_MAGIC UINT32_C(0x4c544c46) /* "FLTL" */
+#define PROTO_HEADER_BYTES 32
+#define PROTO_FRAME_MAX_BYTES (128 * 1024)
+#define PROTO_EVENT_BYTES 88
+#define PROTO_EVENTS_PREFIX_BYTES 8 /* u64 n_filtered before the records */
+#define PROTO_EVENTS_PER_FRAME 1024
+#define PROTO_STRING_MAX_BYTES 4096
+
+/* In the header's flags: a receiver that does not know the message type must give up instead of skipping it. */
+#define PROTO_FLAG_CRITICAL 1
+
+enum message_type {
+#define X_MESSAGE(name, number, lower, doc) MESSAGE_##name = (number),
+#include "proto/messages.def"
+};
+
+/* "attach" for MESSAGE_ATTACH; NULL for an unknown number. */
+const char *message_text(unsigned int type);
+
+struct proto_header {
+        uint32_t length; /* of the whole frame, header included, bytes */
+        uint16_t type;   /* enum message_type */
+        uint16_t flags;
+        uint32_t trace;     /* trace id, 0 = none */
+        uint32_t count;     /* records in the body (DICT, EVENTS), else 0 */
+        uint64_t first_seq; /* EVENTS: sequence number of the first record within the subscription */
+        uint32_t dict_hw;   /* definitions of the current epoch that must have been received before this frame */
+        uint32_t crc;       /* files only, 0 on sockets */
+};
+
+struct proto_string {
+        const char *data; /* not NUL-terminated */
+        uint32_t n_bytes;
+};
+
+/* A filter: a fault passes when every criterion passes. Masks are bits by enum value; 0 = everything passes. */
+struct proto_filter {
+        uint32_t outcomes;
+        uint32_t causes;
+        uint32_t accesses;
+        uint64_t min_latency_ns;      /* 0 = off; a fault without latency does not pass a filter that asks for one */
+        struct proto_string map_glob; /* fnmatch(3) pattern on the map's path; empty = off */
+};
+
+struct proto_hello {
+        uint16_t major;
+        uint16_t minor;
+        uint64_t features;          /* none defined yet */
+        struct proto_string client; /* program name and version, for the journal */
+};
+
+struct proto_welcome {
+        uint16_t major;
+        uint16_t minor;
+        uint64_t features;
+        uint32_t event_bytes; /* size of one record in EVENTS: a client skips the tail; decode refuses <
+                                 PROTO_EVENT_BYTES */
+        uint32_t frame_max_bytes;
+        struct proto_string version; /* the daemon's */
+};
+
+#define PROTO_ATTACH_FROM_EXEC 1 /* the target waits before its execve(2); count from that exec on */
+
+struct proto_attach {
+        uint32_t req; /* chosen by the client, returned in ATTACHED or ERROR */
+        int32_t pid;
+        uint8_t detail;       /* enum detail: AUTO, BASIC or FULL */
+        uint8_t flags;        /* PROTO_ATTACH_* */
+        uint64_t count_limit; /* end after so many delivered faults; 0 = none */
+        struct proto_filter filter;
+};
+
+/* What the client had received of the trace when the engine died: the new engine continues the ledger from here. */
+struct proto_resume {
+        uint32_t req;
+        uint64_t kernel_base; /* from ATTACHED */
+        uint64_t lost_base;   /* from ATTACHED */
+        uint64_t n_received;
+        uint64_t n_filtered;
+        uint64_t n_dropped;
+        uint64_t n_incomplete;
+        uint64_t count_limit;
+        struct proto_filter filter;
+};
+
+struct proto_ping {
+        uint64_t cookie;
+};
+
+struct proto_attached {
+        uint32_t req;
+        int32_t pid;
+        uint8_t detail;       /* enum detail, as granted */
+        uint32_t n_threads;   /* traced from the start */
+        uint64_t time_ns;     /* CLOCK_MONOTONIC when the faults began to be counted (or when attached, FROM_EXEC) */
+        uint64_t kernel_base; /* anchors counted before this subscription began */
+        uint64_t lost_base;
+        struct proto_string comm;
+};
+
+struct proto_error {
+        uint32_t req;             /* 0 = not an answer to a request */
+        int32_t error;            /* errno number, positive */
+        struct proto_string text; /* one line: what failed, on what, why, what to do */
+};
+
+struct proto_drops {
+        uint64_t n_faults[N_OUTCOMES]; /* by outcome; outcomes that the decoder has no word for are added to
+                                          OUTCOME_NONE */
+        uint64_t first_seq;
+        uint64_t last_seq;
+};
+
+enum life_kind {
+        LIFE_FORK = 1,
+        LIFE_EXEC = 2,
+        LIFE_EXIT = 3,
+};
+
+struct proto_life {
+        uint64_t time_ns;
+        uint8_t kind; /* enum life_kind */
+        int32_t pid;
+        int32_t tid;
+        int32_t parent;           /* FORK: pid of the parent; else 0 */
+        struct proto_string comm; /* EXEC: the new name */
+};
+
+struct proto_degraded {
+        struct proto_string what;   /* short word, e.g. "frames", "causes", "barrier" */
+        struct proto_string reason; /* one line: why, and what would bring it */
+};
+
+struct proto_gap {
+        struct proto_string reason;
+};
+
+enum end_reason {
+        END_STOPPED = 1,  /* the client asked */
+        END_EXITED = 2,   /* the target is gone */
+        END_COUNT = 3,    /* count_limit reached */
+        END_STRIPPED = 4, /* the kernel removed the events at an exec */
+        END_ERROR = 5,    /* the daemon could not go on; text says why */
+};
+
+#define PROTO_UNSEEN_UNKNOWN UINT64_MAX
+
+/* kernel = delivered + filtered + dropped_client + dropped_daemon + lost_kernel + counted (design: ledger). */
+struct proto_ledger {
+        uint64_t kernel;
+        uint64_t delivered;
+        uint64_t filtered;
+        uint64_t dropped_client;
+        uint64_t dropped_daemon;
+        uint64_t lost_kernel;
+        uint64_t counted;
+        uint64_t incomplete; /* part of delivered or filtered: faults without their companion records */
+        uint64_t unseen;     /* PROTO_UNSEEN_UNKNOWN = not known */
+};
+
+struct proto_end {
+        uint8_t reason; /* enum end_reason */
+        uint64_t time_ns;
+        struct proto_ledger ledger;
+        struct proto_string text; /* may be empty */
+};
+
+struct proto_bye {
+        struct proto_string reason;
+};
+
+/* Definitions: records of a DICT frame. Ids are dense from 1 per kind and epoch; 0 = none. */
+enum def_kind {
+        DEF_STRING = 1,
+        DEF_MAP = 2,
+        DEF_PLACE = 3,
+        DEF_THREAD = 4,
+};
+
+struct proto_def {
+        uint8_t kind; /* enum def_kind; a decoder returns kinds it does not know, with id, for the caller to skip */
+        uint32_t id;
+        union {
+                struct proto_string string;
+                struct {
+                        uint64_t start, end, offset;
+                        uint32_t path; /* string id */
+                        char perms[4]; /* "rwxp" style, '-' for absent */
+                } map;
+                struct {
+                        uint32_t image, section, symbol; /* string ids, 0 = not known */
+                        uint64_t base; /* run-time address where the symbol (or else section, image, map) begins */
+                } place;
+                struct {
+                        int32_t pid, tid;
+                        uint32_t comm; /* string id */
+                } thread;
+        };
+};
+
+#define PROTO_EVENT_KERNEL_MODE 1 /* enum mode is KERNEL, else USER */
+#define PROTO_EVENT_INFERRED 2    /* enum evidence is INFERRED, else MEASURED */
+#define PROTO_EVENT_INCOMPLETE 4  /* companion records were lost */
+#define PROTO_EVENT_UNRESOLVED 8  /* an image was not loaded in time: names are missing */
+#define PROTO_EVENT_IP_HIDDEN 16  /* this client may not know kernel addresses: ip is 0 */
+
+#define PROTO_UNKNOWN UINT64_MAX /* a frame number or latency that is not known */
+
+struct proto_event {
+        uint64_t time_ns; /* CLOCK_MONOTONIC at entry (at completion where entry is not seen) */
+        uint64_t addr;
+        uint64_t ip;
+        uint64_t caller_ip;    /* 0 = none */
+        uint64_t latency_ns;   /* PROTO_UNKNOWN = not known */
+        uint64_t frame_before; /* page frame number, 0 = nothing mapped or zero page, PROTO_UNKNOWN = not known */
+        uint64_t frame;        /* same, after */
+        uint32_t thread;       /* definition ids */
+        uint32_t map;
+        uint32_t place;  /* of addr */
+        uint32_t code;   /* place of ip */
+        uint32_t caller; /* place of caller_ip */
+        uint32_t stack;  /* 0: stacks are not collected */
+        uint16_t cpu;
+        uint8_t outcome;
+        uint8_t cause;
+        uint8_t access;
+        uint8_t page_shift; /* page size after the fault is 1 << this; 0 = not known */
+        uint8_t flags;      /* PROTO_EVENT_* */
+};
+
+/* A caller-owned output buffer; encoders append at n_bytes. frame_start belongs to the encoders: initialise with names.
+ */
+struct proto_buffer {
+        uint8_t *data;
+        size_t n_bytes;
+        size_t size_bytes;
+        size_t frame_start; /* where the frame that is being built begins */
+};
+
+/* Parse the 32 header bytes. 0; -EBADMSG when the length is below 32, above PROTO_FRAME_MAX_BYTES, or not n_bytes. */
+int proto_decode_header(const uint8_t *bytes, size_t n_bytes, struct proto_header *ret) MUST_CHECK;
+
+/* One encoder and one decoder for each message whose body is a struct; trace goes to the header. */
+#define PROTO_DECLARE(name)                                                                                            \
+        int proto_encode_##name(struct proto_buffer *buffer, uint32_t trace, const struct proto_##name *m) MUST_CHECK; \
+        int proto_decode_##name(const uint8_t *body, size_t n_bytes, struct proto_##name *ret) MUST_CHECK
+PROTO_DECLARE(hello);
+PROTO_DECLARE(attach);
+PROTO_DECLARE(resume);
+PROTO_DECLARE(ping);
+PROTO_DECLARE(welcome);
+PROTO_DECLARE(attached);
+PROTO_DECLARE(error);
+PROTO_DECLARE(drops);
+PROTO_DECLARE(life);
+PROTO_DECLARE(degraded);
+PROTO_DECLARE(gap);
+PROTO_DECLARE(end);
+PROTO_DECLARE(bye);
+#undef PROTO_DECLARE
+/* PONG has PING's body. */
+int proto_encode_pong(struct proto_buffer *buffer, uint32_t trace, const struct proto_ping *m) MUST_CHECK;
+/* STOP and DICT_RESET have no body. */
+int proto_encode_empty(struct proto_buffer *buffer, uint32_t trace, enum message_type type) MUST_CHECK;
+
+/*
+ * Frames built record by record (DICT, EVENTS): begin, append each record, finish. begin() reserves the header,
+ * finish() sets header->length, writes the header and returns the frame's length. A frame does not grow beyond
+ * PROTO_FRAME_MAX_BYTES: append returns -ENOBUFS and adds nothing, finish returns -ENOBUFS and takes the frame back.
+ * append_def() cuts a DEF_STRING at PROTO_STRING_MAX_BYTES (it is a name to be shown); -EINVAL for a kind that is not
+ * in enum def_kind.
+ */
+int proto_begin_frame(struct proto_buffer *buffer) MUST_CHECK;
+int proto_append_def(struct proto_buffer *buffer, const struct proto_def *def) MUST_CHECK;
+int proto_append_u64(struct proto_buffer *buffer, uint64_t value) MUST_CHECK;
+int proto_finish_frame(struct proto_buffer *buffer, struct proto_header *header);
+
+/* The hot path: exactly PROTO_EVENT_BYTES. The reader of a frame checks n_bytes >= count * event_bytes once. */
+void proto_put_event(uint8_t *to, const struct proto_event *event);
+void proto_get_event(const uint8_t *from, struct proto_event *ret);
+
+/* Next definition of a DICT body at *offset, which advances. 0; -EBADMSG. An unknown kind sets kind and id only. */
+int proto_decode_def(const uint8_t *body, size_t n_bytes, size_t *offset, struct proto_def *ret) MUST_CHECK;
