@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Rings -> one sequence of records by time: a merge over a heap of the rings that have something left.
+ *
+ * The heap holds the time of each ring's next record; its top is the ring to read from. After a record the top's key is
+ * renewed and sifted down, which ends at once while the ring's next time is still the smallest: long runs on one CPU,
+ * the usual case, cost two comparisons a record whatever the number of CPUs. Equal times go by the ring's index, so
+ * that the sequence depends on the records alone and not on the history of passes.
+ *
+ * A key is a time only, never a decoded record: records are decoded when they leave, because the bytes of one that
+ * wraps live in a scratch that the rings may share. The renewal waits for the next call for the same reason: what
+ * order_next() gave stays valid until then.
+ *
+ * Within a ring the kernel's own order is the truth. Stamps run backwards there only around PERF_RECORD_LOST, which is
+ * stamped after but written before the record that found room again. That needs no care: when the predecessor left,
+ * nothing older was left anywhere, so a record with an older stamp is the oldest of all and follows at once. For the
+ * same reason 0 does as the stamp of a record that cannot be read.
+ */
+#include "daemon/engine/decode/order.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct key {
+        uint64_t time_ns;
+        size_t ring;
+};
+
+struct order {
+        struct ring *rings;
+        size_t n_rings;
+        const struct sample_layout *layout;
+        uint64_t until_ns;
+        struct key *heap;
+        size_t n_heap;
+        bool top_left; /* the record of heap[0] has been given away, its key is to be renewed */
+};
+
+static bool key_before(const struct key *a, const struct key *b)
+{
+        return a->time_ns < b->time_ns || (a->time_ns == b->time_ns && a->ring < b->ring);
+}
+
+static void sift_down(struct order *order, size_t i)
+{
+        struct key *heap = order->heap;
+        struct key moving = heap[i];
+
+        for (size_t child = 2 * i + 1; child < order->n_heap; child = 2 * i + 1) {
+                if (child + 1 < order->n_heap && key_before(&heap[child + 1], &heap[child]))
+                        child++;
+                if (!key_before(&heap[child], &moving))
+                        break;
+                heap[i] = heap[child];
+                i = child;
+        }
+        heap[i] = moving;
+}
+
+/* The key of a ring's next record. false = the ring is empty. */
+static bool next_key(struct order *order, size_t ring, struct key *ret)
+{
+        const struct perf_event_header *header;
+        int r;
+
+        r = ring_peek(&order->rings[ring], &header);
+        if (r == RING_EMPTY)
+                return false;
+        ret->ring = ring;
+        if (r != RING_RECORD || sample_time(order->layout, header, &ret->time_ns) < 0)
+                ret->time_ns = 0;
+        return true;
+}
+
+static void renew_top(struct order *order)
+{
+        if (!next_key(order, order->heap[0].ring, &order->heap[0])) {
+                order->n_heap--;
+                order->heap[0] = order->heap[order->n_heap];
+        }
+        if (order->n_heap > 1)
+                sift_down(order, 0);
+}
+
+int order_new(struct ring *rings, size_t n, const struct sample_layout *layout, struct order **ret)
+{
+        struct order *order;
+
+        order = calloc(1, sizeof(*order));
+        if (!order)
+                return -ENOMEM;
+        order->rings = rings;
+        order->n_rings = n;
+        order->layout = layout;
+        order->heap = calloc(MAX_OF(n, (size_t)1), sizeof(*order->heap));
+        if (!order->heap) {
+                order_free(order);
+                return -ENOMEM;
+        }
+        *ret = order;
+        return 0;
+}
+
+struct order *order_free(struct order *order)
+{
+        if (order) {
+                free(order->heap);
+                free(order);
+        }
+        return NULL;
+}
+
+void order_begin(struct order *order, uint64_t until_ns)
+{
+        order->until_ns = until_ns;
+        order->top_left = false;
+        order->n_heap = 0;
+        for (size_t i = 0; i < order->n_rings; i++)
+                if (next_key(order, i, &order->heap[order->n_heap]))
+                        order->n_heap++;
+        for (size_t i = order->n_heap / 2; i-- > 0;)
+                sift_down(order, i);
+}
+
+/* Take the record at a ring's tail, or, where no record can be made out, everything up to the head. */
+static int take(struct order *order, struct ring *ring, struct record *ret)
+{
+        const struct perf_event_header *header;
+        int r;
+
+        if (ring_peek(ring, &header) != RING_RECORD) {
+                ring->tail = ring->head;
+                return ORDER_BAD;
+        }
+        r = sample_decode(order->layout, header, ret);
+        ring_advance(ring, header);
+        return r < 0 ? ORDER_BAD : ORDER_RECORD;
+}
+
+int order_next(struct order *order, struct record *ret, size_t *ret_ring)
+{
+        if (order->top_left) {
+                order->top_left = false;
+                renew_top(order);
+        }
+        if (order->n_heap == 0 || order->heap[0].time_ns > order->until_ns)
+                return ORDER_END;
+        order->top_left = true;
+        *ret_ring = order->heap[0].ring;
+        return take(order, &order->rings[*ret_ring], ret);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The perf events of a trace: what the monitor opens is what the engine decodes, so both read it here.
+ *
+ * Every event has PERF_SAMPLE_IDENTIFIER, TID and TIME and sample_id_all, so a record's owner and time can be found
+ * before its layout is known, and the trailer of a non-sample record is always {pid, tid, time, id} (24 bytes,
+ * perf_event_open(2), sample_id). No PERF_SAMPLE_CPU: a ring belongs to one CPU.
+ */
+#pragma once
+
+#include <linux/perf_event.h>
+#include <stdint.h>
+
+#include "proto/vocabulary.h"
+
+enum event_kind {
+        EVENT_TP_USER,   /* exceptions:page_fault_user: error code */
+        EVENT_TP_KERNEL, /* exceptions:page_fault_kernel on user addresses: error code and the caller's registers */
+        EVENT_TP_HIGH,   /* page_fault_user on kernel addresses only (filter): an anchor, PAGE_FAULTS does not see these
+                          */
+        EVENT_ENTRY,     /* PERF_COUNT_SW_PAGE_FAULTS */
+        EVENT_MIN,       /* completion, minor */
+        EVENT_MAJ,       /* completion, major */
+        EVENT_SIDEBAND,  /* SW_DUMMY: MMAP2, COMM, FORK, EXIT into the sideband ring */
+        N_EVENT_KINDS,
+};
+
+#define EVENT_BIT(kind) (1u << (kind))
+#define EVENT_TRAILER_BYTES 24
+
+/* EVENT_TP_HIGH's filter. The vsyscall page counts as user memory to the kernel (arch/x86/mm/fault.c,
+ * fault_in_kernel_space). */
+#define EVENT_HIGH_FILTER "address >= 0x800000000000 && (address < 0xffffffffff600000 || address >= 0xffffffffff601000)"
+#define EVENT_LOW_FILTER "address < 0x800000000000"
+#define EVENT_USER_END UINT64_C(0x800000000000)
+
+/* Kinds that a level of detail opens (EVENT_BIT mask). */
+static inline uint32_t event_kinds(enum detail detail)
+{
+        switch (detail) {
+        case DETAIL_FULL:
+                return EVENT_BIT(EVENT_TP_USER) | EVENT_BIT(EVENT_TP_KERNEL) | EVENT_BIT(EVENT_TP_HIGH) |
+                       EVENT_BIT(EVENT_ENTRY) | EVENT_BIT(EVENT_MIN) | EVENT_BIT(EVENT_MAJ) | EVENT_BIT(EVENT_SIDEBAND);
+        case DETAIL_UNPRIVILEGED:
+                return EVENT_BIT(EVENT_ENTRY) | EVENT_BIT(EVENT_MIN) | EVENT_BIT(EVENT_MAJ) | EVENT_BIT(EVENT_SIDEBAND);
+        default:
+                return EVENT_BIT(EVENT_MIN) | EVENT_BIT(EVENT_MAJ) | EVENT_BIT(EVENT_SIDEBAND);
+        }
+}
+
+/* Registers of EVENT_TP_KERNEL, in the order of their bits: RSP, RIP (asm/perf_regs.h: PERF_REG_X86_SP 7, _IP 8). */
+#define EVENT_REGS_MASK ((1ull << 7) | (1ull << 8))
+
+/*
+ * sample_type of a kind. physical: PHYS_ADDR and DATA_PAGE_SIZE are granted (they need CAP_PERFMON).
+ * A completion that has an entry before it need not repeat the instruction pointer.
+ */
+static inline uint64_t event_sample_type(enum event_kind kind, enum detail detail, int physical)
+{
+        uint64_t base = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME;
+        uint64_t page = physical ? PERF_SAMPLE_PHYS_ADDR | PERF_SAMPLE_DATA_PAGE_SIZE : 0;
+
+        switch (kind) {
+        case EVENT_TP_USER:
+        case EVENT_TP_HIGH:
+                return base | PERF_SAMPLE_RAW;
+        case EVENT_TP_KERNEL:
+                return base | PERF_SAMPLE_RAW | PERF_SAMPLE_REGS_USER;
+        case EVENT_ENTRY:
+                return base | PERF_SAMPLE_IP | PERF_SAMPLE_ADDR | page;
+        case EVENT_MIN:
+        case EVENT_MAJ:
+                return base | (detail == DETAIL_BASIC ? PERF_SAMPLE_IP : 0) | PERF_SAMPLE_ADDR | page;
+        default:
+                return base;
+        }
+}
