@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Fault + map -> outcome, access, cause, evidence: one decision table, whose rows ARCHITECTURE.md repeats. Pure. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "daemon/engine/model/fault.h"
+
+struct classify_context {
+        enum detail detail;
+        bool swap_in_use; /* the machine has swap space */
+        bool userfault;   /* the map is registered with userfaultfd (VmFlags um, uw, ui), or it is not known that it is
+                             not */
+        bool userfault_known; /* /proc has been asked */
+        bool file_is_shmem;   /* the mapped file lies on tmpfs (statfs of the image) */
+        bool file_size_known;
+        uint64_t file_bytes; /* its size now, for beyond-eof */
+};
+
+/* What the fault wanted to do: by the error code, or that it fetched an instruction, or ACCESS_UNKNOWN. */
+enum access classify_access(const struct fault *fault);
+
+/* Sets fault->outcome, access, cause, evidence. */
+void classify(struct fault *fault, const struct classify_context *context);

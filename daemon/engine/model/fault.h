@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The one value that travels from pairing to encoding. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "daemon/engine/model/map.h"
+#include "proto/vocabulary.h"
+
+struct page_state { /* of the faulting page, sampled by the kernel at an event */
+        bool known;
+        uint64_t physical;   /* physical address of the faulting byte, 0 = none, the zero page or special memory */
+        uint64_t page_bytes; /* 0 = nothing mapped */
+};
+
+struct fault {
+        uint64_t time_ns;
+        uint64_t addr;
+        uint64_t ip;
+        uint64_t caller_ip;  /* kernel mode: user code that entered the kernel; 0 = not known */
+        uint64_t latency_ns; /* UINT64_MAX = not known */
+        uint64_t error_code; /* valid if has_error_code */
+        pid_t pid, tid;
+        uint32_t cpu;
+        bool has_error_code;
+        bool anchored; /* false: a completion without entry at a level that has entries (its anchor was lost) */
+        bool completed, major;
+        bool incomplete; /* companion records were lost */
+        bool overlapped; /* another thread had a fault open on the same page at the same time */
+        bool lost_race;  /* ... and completed it before this one did */
+        bool loss_seen;  /* records were lost while it was open: the completion may be that of a later fault */
+        bool stack_grew; /* the kernel grew [stack] over addr during this fault */
+        bool retried;    /* not completed, and the thread took the same fault (address and instruction) again next */
+        bool ended;      /* not completed, and the thread or the trace ended meanwhile */
+        enum mode mode;
+        struct page_state before, after;
+
+        /* Filled on the way; references are the fault's. */
+        struct map *map, *code_map, *caller_map;
+        struct map *above; /* not completed: the first map above addr (guard pages, stack overflow) */
+        enum outcome outcome;
+        enum cause cause;
+        enum access access;
+        enum evidence evidence;
+        bool unresolved;
+};

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Records of one trace -> faults: tracepoint, entry and completion of the same fault are joined by (tid, address).
+ * Pure.
+ *
+ * A thread has at most one fault open: an entry opens it, a completion at the same address closes it, any other entry
+ * or tracepoint of the thread first means it never completed. After a loss in a ring nothing open can be told apart
+ * from a fault whose completion was lost: such faults come out as incomplete, never as failed.
+ */
+#pragma once
+
+#include "daemon/engine/decode/record.h"
+#include "daemon/engine/model/fault.h"
+#include "proto/base.h"
+
+struct pair;
+
+struct pair_stats {
+        uint64_t n_anchors; /* anchor samples seen; each comes out as exactly one fault */
+        uint64_t n_orphans; /* completions whose anchor was lost */
+};
+
+/*
+ * detail: BASIC has completions only, each a fault of its own. has_tracepoints: an entry is preceded by a tracepoint
+ * sample, and one without it is incomplete.
+ */
+int pair_new(enum detail detail, bool has_tracepoints, struct pair **ret) MUST_CHECK;
+struct pair *pair_free(struct pair *pair);
+
+/*
+ * Feed one record (FAULT, LOST, FORK, EXIT, MAP for stack growth; others are ignored). Faults that are finished by it
+ * come out through pair_next(). cpu: the ring's. 0 or -ENOMEM.
+ */
+int pair_feed(struct pair *pair, const struct record *record, uint32_t cpu) MUST_CHECK;
+/*
+ * Give up faults that opened before `before_ns` and of which is_hopeless() says that they cannot complete (nothing is
+ * mapped there), so that they show although the thread does nothing more. 0 or -ENOMEM.
+ */
+int pair_expire(struct pair *pair, uint64_t before_ns, bool (*is_hopeless)(void *user, const struct fault *fault),
+                void *user) MUST_CHECK;
+/* The trace ends: everything still open comes out, with `ended`. 0 or -ENOMEM. */
+int pair_end(struct pair *pair) MUST_CHECK;
+/* Next finished fault, in order of completion. false = none. */
+bool pair_next(struct pair *pair, struct fault *ret);
+const struct pair_stats *pair_stats(const struct pair *pair);
