@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Composition of the pure address-space model with the descriptors of /proc. An answer of /proc is about now, not about
+ * the time of the fault; that is why what follows from it is called inferred.
+ */
+#include "daemon/engine/addresses.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "daemon/engine/decode/procmaps.h"
+#include "daemon/engine/procfile.h"
+
+#define NAME_BYTES 4096
+#define TEXT_INTERVAL_NS (UINT64_C(20) * NSEC_PER_MSEC)
+#define SMAPS_MAX_MAPS 4096
+/* Asking for VmFlags walks page tables: spend at most this part of the time on it. */
+#define USERFAULT_SHARE 10
+
+static uint64_t now(void)
+{
+        struct timespec ts;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+int addresses_init(struct addresses *addresses, int maps_fd, int smaps_fd)
+{
+        *addresses = (struct addresses){.maps_fd = maps_fd, .smaps_fd = smaps_fd};
+        return aspace_new(&addresses->aspace);
+}
+
+void addresses_deinit(struct addresses *addresses)
+{
+        cleanup_close(&addresses->maps_fd);
+        cleanup_close(&addresses->smaps_fd);
+        free(addresses->userfault);
+        addresses->aspace = aspace_free(addresses->aspace);
+}
+
+static int overlay_confirmed(struct addresses *addresses, const struct map_spec *spec)
+{
+        struct map *map;
+        int r = aspace_overlay(addresses->aspace, spec);
+
+        if (r < 0)
+                return r;
+        map = aspace_lookup(addresses->aspace, spec->start);
+        if (map)
+                map->named = true;
+        return 0;
+}
+
+static int overlay_text(struct addresses *addresses, const char *text, size_t n_text)
+{
+        struct procmaps_line line;
+        size_t offset = 0;
+        int r;
+
+        while ((r = procmaps_next(text, n_text, &offset, &line)) != 0) {
+                struct map_spec spec = {
+                        .start = line.start,
+                        .end = line.end,
+                        .offset = line.offset,
+                        .readable = line.perms[0] == 'r',
+                        .writable = line.perms[1] == 'w',
+                        .executable = line.perms[2] == 'x',
+                        .shared = line.perms[3] == 's',
+                        .major = line.major,
+                        .minor = line.minor,
+                        .inode = line.inode,
+                        .path = line.path,
+                        .n_path = line.n_path,
+                };
+
+                if (r > 0 && spec.start < EVENT_USER_END && overlay_confirmed(addresses, &spec) == -ENOMEM)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static void add_userfault(void *user, uint64_t start, uint64_t end)
+{
+        struct addresses *addresses = user;
+
+        if (addresses->n_userfault == addresses->size_userfault) {
+                size_t size = addresses->size_userfault ? addresses->size_userfault * 2 : 16;
+                struct address_range *ranges = realloc(addresses->userfault, size * sizeof(*ranges));
+
+                if (!ranges)
+                        return;
+                addresses->userfault = ranges;
+                addresses->size_userfault = size;
+        }
+        addresses->userfault[addresses->n_userfault++] = (struct address_range){start, end};
+}
+
+static void ask_userfault(struct addresses *addresses)
+{
+        CLEANUP_FREE char *text = NULL;
+        uint64_t begun = now();
+        size_t n;
+
+        if (addresses->smaps_fd < 0 || aspace_count(addresses->aspace) > SMAPS_MAX_MAPS)
+                return;
+        if (procfile_read(addresses->smaps_fd, &text, &n) < 0 || !n)
+                return;
+        addresses->n_userfault = 0;
+        (void)procmaps_find_flag(text, n, "um", add_userfault, addresses);
+        (void)procmaps_find_flag(text, n, "uw", add_userfault, addresses);
+        (void)procmaps_find_flag(text, n, "ui", add_userfault, addresses);
+        addresses->userfault_known = true;
+        addresses->userfault_asked_ns = now();
+        addresses->userfault_cost_ns = addresses->userfault_asked_ns - begun;
+}
+
+static int read_text(struct addresses *addresses)
+{
+        CLEANUP_FREE char *text = NULL;
+        size_t n;
+        int r = addresses->maps_fd < 0 ? -EBADF : procfile_read(addresses->maps_fd, &text, &n);
+
+        if (r < 0)
+                return r;
+        addresses->text_read_ns = now();
+        return overlay_text(addresses, text, n);
+}
+
+int addresses_snapshot(struct addresses *addresses)
+{
+        int r;
+
+        addresses->snapshot_ns = now();
+        r = read_text(addresses);
+        if (r >= 0)
+                ask_userfault(addresses);
+        return r;
+}
+
+int addresses_resync(struct addresses *addresses)
+{
+        aspace_clear(addresses->aspace);
+        return addresses_snapshot(addresses);
+}
+
+int addresses_record(struct addresses *addresses, const struct record *record)
+{
+        const struct record_map *map = &record->map;
+        struct map_spec spec = {
+                .start = map->start,
+                .end = map->start + map->len_bytes,
+                .offset = map->inode ? map->offset : 0,
+                .readable = map->prot & PROT_READ,
+                .writable = map->prot & PROT_WRITE,
+                .executable = map->prot & PROT_EXEC,
+                .shared = map->flags & MAP_SHARED,
+                .hugetlb = map->flags & MAP_HUGETLB,
+                .major = map->major,
+                .minor = map->minor,
+                .inode = map->inode,
+                .path = map->path,
+                .n_path = map->n_path,
+        };
+        int r;
+
+        if (record->time_ns < addresses->snapshot_ns)
+                return 0;
+        r = aspace_overlay(addresses->aspace, &spec);
+        return r == -EINVAL ? 0 : r;
+}
+
+void addresses_exec(struct addresses *addresses)
+{
+        aspace_clear(addresses->aspace);
+        cleanup_close(&addresses->maps_fd);
+        cleanup_close(&addresses->smaps_fd);
+        addresses->maps_fd = addresses->smaps_fd = -1;
+        addresses->n_userfault = 0;
+        addresses->userfault_known = true; /* a registration does not survive an exec */
+}
+
+/* Without PROCMAP_QUERY: everything known is replaced, but not more often than the target can bear. */
+static void reread(struct addresses *addresses)
+{
+        if (now() - addresses->text_read_ns < TEXT_INTERVAL_NS)
+                return;
+        aspace_clear(addresses->aspace);
+        (void)read_text(addresses); /* the process may be gone: then nothing is known, which is true */
+}
+
+static void confirm(struct addresses *addresses, uint64_t addr)
+{
+        char name[NAME_BYTES];
+        struct map_spec spec;
+        int r;
+
+        if (addresses->maps_fd < 0 || addr >= EVENT_USER_END)
+                return;
+        if (addresses->no_query) {
+                reread(addresses);
+                return;
+        }
+        r = procfile_query(addresses->maps_fd, addr, name, sizeof(name), &spec);
+        if (r == -ENOTTY) {
+                addresses->no_query = true;
+                reread(addresses);
+        } else if (r == PROCFILE_MAP) {
+                r = overlay_confirmed(addresses, &spec);
+        } else if (r == PROCFILE_GAP) {
+                r = aspace_remove(addresses->aspace, spec.start, spec.end);
+        }
+        /* Any other failure: the process is gone, or there is no memory. What was known stays. */
+}
+
+static bool wants_name(struct addresses *addresses, const struct map *map)
+{
+        if (map->named || map->kind != MAP_KIND_ANON || map->path[0] || !addresses->name_budget || addresses->no_query)
+                return false;
+        addresses->name_budget--;
+        return true;
+}
+
+struct map *addresses_of_fault(struct addresses *addresses, const struct fault *fault, unsigned int access)
+{
+        struct map *map = aspace_lookup(addresses->aspace, fault->addr);
+
+        if (!map || map_permits(map, access) != fault->completed) {
+                confirm(addresses, fault->addr);
+                map = aspace_lookup(addresses->aspace, fault->addr);
+        } else if (wants_name(addresses, map)) {
+                confirm(addresses, fault->addr);
+                map = aspace_lookup(addresses->aspace, fault->addr);
+        }
+        return map;
+}
+
+struct map *addresses_lookup(struct addresses *addresses, uint64_t addr)
+{
+        struct map *map = aspace_lookup(addresses->aspace, addr);
+
+        if (!map && addr && addr < EVENT_USER_END) {
+                confirm(addresses, addr);
+                map = aspace_lookup(addresses->aspace, addr);
+        }
+        return map;
+}
+
+bool addresses_userfault(struct addresses *addresses, uint64_t addr, bool suspicious, bool *ret_known)
+{
+        if (suspicious && now() - addresses->userfault_asked_ns > addresses->userfault_cost_ns * USERFAULT_SHARE)
+                ask_userfault(addresses);
+        *ret_known = addresses->userfault_known;
+        for (size_t i = 0; i < addresses->n_userfault; i++)
+                if (addr >= addresses->userfault[i].start && addr < addresses->userfault[i].end)
+                        return true;
+        return false;
+}

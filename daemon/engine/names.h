@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Names for addresses, shared by all traces of this engine: one slot for each mapped file, and the kernel's symbols.
+ * A slot is asked for when the first fault needs it: the monitor opens the file, the worker loads it, a debug file is
+ * looked for, then it is ready. Until then faults wait in order, up to NAMES_WAIT_NS.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/engine/model/image.h"
+#include "daemon/engine/model/map.h"
+#include "daemon/engine/model/symtab.h"
+#include "daemon/engine/worker.h"
+#include "daemon/link/link.h"
+
+#define NAMES_WAIT_NS (UINT64_C(500) * NSEC_PER_MSEC)
+
+enum image_state {
+        IMAGE_WAITING, /* somebody works on it */
+        IMAGE_READY,   /* image may still be NULL: the file is no ELF file, or could not be had */
+};
+
+struct image_slot {
+        struct image_slot *next;
+        enum image_state state;
+        uint32_t major, minor;
+        uint64_t inode;
+        char *path;        /* owned */
+        uint64_t since_ns; /* asked for at */
+        uint32_t trace;    /* on whose behalf */
+        uint32_t req;
+        enum link_open_kind asked; /* the request under way */
+        struct image *image;       /* owned once ready; the worker's while a job runs */
+        int fd;                    /* the file, for its size at the time of a failed fault; -1 */
+        bool shmem;
+};
+
+struct names;
+
+/* link_fd and worker are borrowed. Reads our own vDSO, so call it before the sandbox closes. */
+int names_new(int link_fd, struct worker *worker, struct names **ret) MUST_CHECK;
+struct names *names_free(struct names *names);
+
+/* The slot of a map's file; asked for on behalf of the trace if it is new. *ret NULL: the map has no file. 0 or -errno.
+ */
+int names_slot(struct names *names, uint32_t trace, const struct map *map, uint64_t now_ns,
+               struct image_slot **ret) MUST_CHECK;
+/* Ask for the kernel's symbols, on behalf of the trace, unless that has been done. */
+int names_want_kernel(struct names *names, uint32_t trace, uint64_t now_ns) MUST_CHECK;
+/* The kernel's symbols; NULL = none. *ret_waiting: they are on their way. */
+const struct symtab *names_kernel(const struct names *names, uint64_t now_ns, bool *ret_waiting);
+
+/* The slot's answer can be waited for (true) or must be done without (false). */
+bool names_is_waiting(const struct image_slot *slot, uint64_t now_ns);
+/* Grows whenever a slot becomes ready: whoever remembers answers forgets them then. */
+uint32_t names_generation(const struct names *names);
+
+/* OPENED of an image, debug file or the kernel's symbols; takes the descriptor (or -1). */
+int names_opened(struct names *names, const struct link_opened *opened, int fd) MUST_CHECK;
+/* A job is done; takes it. */
+int names_loaded(struct names *names, struct job *job) MUST_CHECK;
+/* The monitor has closed this trace: no answers on its behalf will come any more. */
+void names_trace_closed(struct names *names, uint32_t trace);
+/* No trace is left: forget the files. */
+void names_forget(struct names *names);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One trace in the engine: rings -> records -> faults -> events for its subscriptions. This is the composition of the
+ * pure stages; engine.c owns the traces and the descriptors' readiness.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/engine/addresses.h"
+#include "daemon/engine/decode/order.h"
+#include "daemon/engine/decode/ring.h"
+#include "daemon/engine/decode/sample.h"
+#include "daemon/engine/model/pair.h"
+#include "daemon/engine/names.h"
+#include "daemon/engine/resolve.h"
+#include "daemon/engine/serve/subscription.h"
+#include "daemon/link/link.h"
+
+struct trace_ring {
+        int fd;     /* owned: the ring owner's, for poll */
+        void *base; /* mapped: control page, then the data */
+        size_t mapped_bytes;
+};
+
+enum trace_state {
+        TRACE_OPENING, /* waits for its rings */
+        TRACE_READY,   /* the monitor enables it now */
+        TRACE_RUNNING,
+        TRACE_STOPPING, /* STOP was sent, COUNTS awaited */
+        TRACE_ENDING,   /* counted and drained; the last faults wait for their names */
+        TRACE_OVER,     /* all subscriptions have ended */
+};
+
+struct trace {
+        struct trace *next;
+        uint32_t id;
+        pid_t pid;
+        struct link_trace info; /* as granted; degraded is brought up to date by STARTED */
+        struct link_started started;
+        enum trace_state state;
+        bool restarted;        /* taken over from an engine that died */
+        uint64_t abandoned_ns; /* no subscription since */
+
+        size_t n_rings_got;      /* of info.n_cpus */
+        struct trace_ring *maps; /* 2 x n_cpus: fault rings, then sideband rings */
+        struct ring *rings;      /* the same order */
+        uint32_t *cpus;          /* of each ring */
+        uint8_t *scratch;
+        struct event_ids *ids;
+        struct sample_layout layout;
+        struct order *order;
+        struct pair *pair;
+        struct addresses addresses;
+        struct resolve resolve;
+        struct dict *dict;
+        struct fanout fanout;
+
+        bool exec_pending; /* new /proc descriptors are to be asked for */
+        /*
+         * After an exec whose program its tracers may not watch (set-user-ID, unreadable) the kernel removes the task's
+         * events and reports EXIT although the process lives (kernel/events/core.c, perf_event_exit_task).
+         */
+        bool executed;  /* an exec was seen */
+        bool is_silent; /* ... and then EXIT of the last thread */
+        uint64_t silent_ns;
+        int64_t n_threads; /* alive, by the records */
+        bool lost_maps;    /* the sideband ring lost records */
+        uint64_t n_bad_records;
+        uint64_t n_dropped; /* anchors that could not be kept: out of memory */
+
+        /* ENDING: */
+        struct subscription_totals totals;
+        enum end_reason end_reason;
+        const char *end_text;
+};
+
+/* From TRACE with its descriptors (taken: set to -1 in received). 0 or -errno. */
+int trace_new(struct link_received *received, struct names *names, bool hide_kernel, struct trace **ret) MUST_CHECK;
+struct trace *trace_free(struct trace *trace);
+/* A second TRACE for the same trace before it started: the events were opened anew, their ids changed. */
+int trace_replace_ids(struct trace *trace, struct link_received *received) MUST_CHECK;
+/* RINGS: map them (descriptors taken). 1 = all rings are there; 0 = more to come; -errno. */
+int trace_add_rings(struct trace *trace, struct link_received *received) MUST_CHECK;
+
+enum trace_drain_outcome {
+        TRACE_DRAINED = 0, /* nothing more up to until_ns */
+        TRACE_MORE = 1,    /* the budget of this pass is spent */
+};
+
+/*
+ * Take records stamped up to until_ns, which the caller read from the clock just before this call. data_tail is
+ * published before anything that follows from the records can be sent: an engine that dies may lose faults, never tell
+ * them twice.
+ */
+int trace_drain(struct trace *trace, uint64_t until_ns) MUST_CHECK;
+/* Faults whose names are there (or will not come in time) go to the subscriptions. Then flush. */
+int trace_deliver(struct trace *trace, uint64_t now_ns) MUST_CHECK;
+/*
+ * The trace is disabled and these are its counters: take the last records. Then it is ENDING until trace_deliver() has
+ * nothing left that waits for names, and ends all subscriptions. text: static or NULL.
+ */
+int trace_finish(struct trace *trace, const struct link_counts *counts, enum end_reason reason, const char *text,
+                 uint64_t now_ns) MUST_CHECK;
+/* End all subscriptions at once, with what is known. */
+void trace_fail(struct trace *trace, const char *text, uint64_t now_ns);
+/* End one subscription of several while the trace goes on. */
+void trace_end_one(struct trace *trace, struct subscription *subscription, enum end_reason reason, uint64_t now_ns);

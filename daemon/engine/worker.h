@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The one thread beside the pipeline: it turns files into symbol tables, which may take a second and must not hold up
+ * events. Bytes in, tables out; a job belongs to the worker from worker_submit() until worker_done() returns it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/engine/model/image.h"
+#include "daemon/engine/model/symtab.h"
+#include "proto/base.h"
+
+enum job_kind {
+        JOB_LOAD,     /* fd -> image, shmem, file_bytes */
+        JOB_DEBUG,    /* fd + image -> symbols added to image */
+        JOB_KALLSYMS, /* fd -> symtab */
+};
+
+struct job {
+        struct job *next;
+        enum job_kind kind;
+        int fd;      /* owned by the job; -1 once taken out */
+        void *owner; /* the submitter's */
+        int error;   /* result: 0 or -errno */
+        struct image *image;
+        struct symtab *symtab;
+        bool shmem; /* the file lies on tmpfs */
+};
+
+struct worker;
+
+int worker_new(struct worker **ret) MUST_CHECK;
+/* Waits for the job at hand; jobs not fetched are freed with what they hold. Returns NULL. */
+struct worker *worker_free(struct worker *worker);
+/* Readable when a job is done. Borrowed. */
+int worker_fd(const struct worker *worker);
+/* Takes the job. */
+void worker_submit(struct worker *worker, struct job *job);
+/* A finished job, the caller's again; NULL = none. */
+struct job *worker_done(struct worker *worker);
+struct job *job_free(struct job *job); /* closes fd, frees image and symtab still in it; returns NULL */
