@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * faultlined: arguments, and what runs in which process. This is the only file that knows monitor, engine and tracer.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "daemon/engine/engine.h"
+#include "daemon/monitor/monitor.h"
+#include "daemon/tracer/tracer.h"
+
+#define EXIT_USAGE 2
+
+static void print_help(void)
+{
+        printf("usage: faultlined [--socket=PATH]\n"
+               "       faultlined --private=FD\n"
+               "\n"
+               "The daemon of faultline(1): traces the page faults of processes for its clients.\n"
+               "\n"
+               "  --socket=PATH  listen on PATH instead of %s\n"
+               "                 (a socket passed by systemd goes first)\n"
+               "  --private=FD   serve the one client that is connected to descriptor FD, then end\n"
+               "  --version      print the version\n"
+               "  --help         print this text\n",
+               MONITOR_SOCKET_PATH);
+}
+
+static int usage_error(const char *what, const char *value)
+{
+        fprintf(stderr, "faultlined: %s%s; see faultlined --help\n", what, value);
+        return EXIT_USAGE;
+}
+
+/* A connected SOCK_SEQPACKET socket, or -1. */
+static int parse_private_fd(const char *text)
+{
+        socklen_t n_bytes = sizeof(int);
+        char *end;
+        int type;
+
+        errno = 0;
+        long fd = strtol(text, &end, 10);
+        if (errno != 0 || end == text || *end != '\0' || fd < 0 || fd > 1 << 20)
+                return -1;
+        if (getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &n_bytes) < 0 || type != SOCK_SEQPACKET)
+                return -1;
+        return (int)fd;
+}
+
+int main(int argc, char *argv[])
+{
+        static const struct option options[] = {
+                {"socket", required_argument, NULL, 's'}, {"private", required_argument, NULL, 'p'},
+                {"version", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},
+                {NULL, 0, NULL, 0},
+        };
+        struct monitor_options monitor = {.private_fd = -1, .engine_main = engine_main, .tracer_main = tracer_main};
+        int option;
+
+        while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+                switch (option) {
+                case 's':
+                        monitor.socket_path = optarg;
+                        break;
+                case 'p':
+                        monitor.private_fd = parse_private_fd(optarg);
+                        if (monitor.private_fd < 0)
+                                return usage_error("--private needs a connected SOCK_SEQPACKET socket, not ", optarg);
+                        break;
+                case 'v':
+                        printf("faultlined %s\n", FAULTLINE_VERSION);
+                        return EXIT_SUCCESS;
+                case 'h':
+                        print_help();
+                        return EXIT_SUCCESS;
+                default: /* getopt_long has said what is wrong */
+                        return EXIT_USAGE;
+                }
+        if (optind < argc)
+                return usage_error("unexpected argument ", argv[optind]);
+        if (monitor.private_fd >= 0 && monitor.socket_path != NULL)
+                return usage_error("--private and --socket exclude each other", "");
+        return monitor_run(&monitor);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One attachment of a target, from the request to the last descriptor:
+ *
+ *   authorize -> open rings and events -> authorize again -> OPENED -> (READY) -> barrier -> RUNNING -> STOPPED
+ *
+ * It answers to its engine's outbox, which also tells whose trace it is. Everything here is called from the event loop.
+ */
+#pragma once
+
+#include "daemon/link/link.h"
+#include "daemon/monitor/context.h"
+#include "daemon/monitor/counting.h"
+#include "daemon/monitor/events.h"
+#include "daemon/monitor/helper.h"
+#include "daemon/monitor/outbox.h"
+#include "daemon/monitor/peer.h"
+#include "daemon/monitor/target.h"
+
+enum attachment_state {
+        ATTACHMENT_OPENING, /* being authorized and opened: its engine knows nothing of it yet */
+        ATTACHMENT_OPENED,  /* LINK_TRACE was sent */
+        ATTACHMENT_WAITING, /* READY came; another trace's tracer has the target */
+        ATTACHMENT_BARRIER,
+        ATTACHMENT_RUNNING,
+        ATTACHMENT_STOPPED, /* LINK_COUNTS was sent */
+};
+
+struct tracer_run;     /* barrier.c: a tracer process */
+struct opening; /* opens.c: a file request under way */
+
+struct attachment {
+        struct context *context;
+        struct attachment *next;
+        struct outbox *outbox; /* borrowed: the engine's */
+        struct peer peer;      /* of the client that asked; owned */
+        bool needs_check;      /* the peer's rights must be asked for */
+        struct link_attach request;
+        uint32_t id;
+        enum attachment_state state;
+        struct target target;
+        struct event_level level;
+        struct event_set events;
+        struct ring_set rings;
+        int ids_file, threads_file;
+        int maps, smaps; /* between being opened and being sent */
+        uint32_t n_ids, n_threads;
+
+        struct helper *authorizing;
+        void (*authorized)(struct attachment *trace, int result); /* what comes after it */
+
+        bool is_exited;
+        sd_event_source *exit_source;
+        struct tracer_run *tracer; /* barrier.c; NULL when the tracer process is gone */
+        int tracer_link;           /* -1 = it holds nothing (any more) */
+        sd_event_source *tracer_source, *tracer_timer;
+        uint32_t n_unstopped;
+        uint64_t held_since_ns;
+
+        bool has_difference; /* counting.h, at the beginning */
+        int64_t difference;
+        struct link_started started;
+        struct link_counts counts;
+
+        struct opening *openings;
+        size_t n_openings;
+};
+
+/* CLOCK_MONOTONIC */
+uint64_t monotonic_ns(void);
+
+/* Begin. The answer, LINK_TRACE with or without an error, goes to the outbox now or later. */
+void attachment_request(struct context *context, struct outbox *outbox, const struct peer *peer,
+                  const struct link_attach *request);
+/* A trace of this engine, or NULL. */
+struct attachment *attachment_find(const struct context *context, const struct outbox *outbox, uint32_t id);
+void attachment_ready(struct attachment *trace);
+void attachment_stop(struct attachment *trace);
+/* Detaches in whatever state it is; the target runs on. Returns NULL. */
+struct attachment *attachment_free(struct attachment *trace);
+
+/*
+ * Ask whether the peer may trace the target, then call then() with 0 or -errno, at once where there is nothing to ask. What is
+ * handed out afterwards must have been opened before the call.
+ */
+void attachment_authorize(struct attachment *trace, void (*then)(struct attachment *trace, int result));
+/* The threads are held, or could not be (level.degraded says so): count from now on. */
+void attachment_begin(struct attachment *trace);
+/* The same, but open all events anew first: threads were born while they were opened. */
+void attachment_reopen(struct attachment *trace);
+
+/* The engine behind this outbox died: give up what it had not been told of or had not begun. */
+void attachments_engine_died(struct context *context, const struct outbox *outbox);
+/* It has a successor: everything that it needs to go on. */
+void attachments_resend(struct context *context, const struct outbox *outbox);
+void attachments_free_of(struct context *context, const struct outbox *outbox);
+bool attachments_have(const struct context *context, const struct outbox *outbox);
+/* The daemon ends: counters of all that run, unasked. */
+void attachments_stop_all(struct context *context);

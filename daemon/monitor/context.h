@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What every trace of the monitor shares. One of it, owned by monitor.c. */
+#pragma once
+
+#include "daemon/monitor/child.h"
+#include "daemon/monitor/closer.h"
+#include "daemon/monitor/monitor.h"
+#include "daemon/monitor/rings.h"
+#include "daemon/monitor/tracefs.h"
+
+struct attachment;
+struct tracer_run;
+
+struct context {
+        const struct monitor_options *options;
+        sd_event *event;
+        struct children children;
+        struct closer *closer;
+        struct tracefs tracefs;
+        struct ring_budget budget;
+        int kallsyms; /* /proc/kallsyms as opened with all rights; -1 = kallsyms_error says why not */
+        int kallsyms_error;
+        struct attachment *attachments;   /* of all engines */
+        uint32_t last_trace_id; /* never reused */
+        struct tracer_run *tracers; /* barrier.c: tracer processes that have not ended */
+};

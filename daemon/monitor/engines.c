@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * An engine reads hostile files and hostile clients, so it may die at any time, and may say anything. What it says is bound to what the
+ * monitor recorded: its clients' credentials, its own traces. What it does wrong (a malformed message, not reading) ends
+ * it as a crash would. The monitor keeps a duplicate of every client's socket, so that a client survives its engine; an
+ * engine that dies again and again loses its clients instead, for that is what they do to it.
+ */
+#include "daemon/monitor/engines.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "daemon/monitor/log.h"
+#include "daemon/monitor/opens.h"
+#include "daemon/monitor/attachment.h"
+
+#define MAX_DEATHS 5
+#define DEATHS_WITHIN_NS (10 * NSEC_PER_SEC)
+#define MAX_CLIENTS_PER_ENGINE 128
+#define MAX_ENGINES 64
+#define MESSAGES_PER_WAKEUP 64
+
+struct client {
+        struct client *next;
+        uint32_t id;
+        int fd; /* our duplicate */
+        struct peer peer;
+};
+
+struct engine {
+        struct engines *owner;
+        struct engine *next;
+        uid_t uid;
+        gid_t gid;
+        struct child *child;
+        int socket;
+        sd_event_source *source;
+        struct outbox outbox;
+        struct client *clients;
+        size_t n_clients;
+        uint64_t death_ns[MAX_DEATHS]; /* the last ones, 0 = none */
+        size_t n_deaths;
+        bool is_ending; /* told to end: it is not missed */
+};
+
+static int engine_start(struct engine *engine);
+
+/* --- in the engine's process, before it is one --- */
+
+struct engine_call {
+        const struct engine *engine;
+        int socket;
+};
+
+static int become_engine(const struct engine *engine)
+{
+        struct peer user = {.uid = engine->uid, .gid = engine->gid};
+        int r;
+
+        /* A non-root service serves root with its own user: uid 0 without capabilities still owns most files. */
+        if (engine->uid != geteuid() && engine->uid != 0)
+                r = peer_become(&user);
+        else
+                r = drop_capabilities();
+        if (r < 0)
+                return r;
+        /* Not over the change of user, which clears it (prctl(2)). */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                return -errno;
+        /* The user's other programs must not look into it: it sees kernel addresses and other clients' sockets. */
+        return !engine->owner->is_private && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+static int engine_child(void *user)
+{
+        const struct engine_call *call = user;
+        int r = become_engine(call->engine);
+
+        if (r < 0) {
+                log_line(LOG_PRIORITY_ERROR, "cannot run an engine as uid %u: %s", call->engine->uid,
+                         strerrordesc_np(-r));
+                return EXIT_FAILURE;
+        }
+        return call->engine->owner->context->options->engine_main(call->socket);
+}
+
+/* --- clients --- */
+
+static struct client *client_free(struct client *client)
+{
+        (void)close(client->fd);
+        peer_deinit(&client->peer);
+        free(client);
+        return NULL;
+}
+
+static void send_client(struct engine *engine, const struct client *client, bool restarted)
+{
+        struct link_message message = {
+                .type = LINK_CONN,
+                .conn = {
+                        .conn = client->id,
+                        .uid = client->peer.uid,
+                        .gid = client->peer.gid,
+                        .pid = client->peer.pid,
+                        .rights = client->peer.uid == 0 ? LINK_RIGHT_KERNEL : 0,
+                        .restarted = restarted,
+                }};
+
+        outbox_send(&engine->outbox, &message, &client->fd, 1);
+}
+
+static const struct client *find_client(const struct engine *engine, uint32_t id)
+{
+        for (const struct client *c = engine->clients; c != NULL; c = c->next)
+                if (c->id == id)
+                        return c;
+        return NULL;
+}
+
+static void remove_client(struct engine *engine, uint32_t id)
+{
+        for (struct client **p = &engine->clients; *p != NULL; p = &(*p)->next)
+                if ((*p)->id == id) {
+                        struct client *gone = *p;
+
+                        *p = gone->next;
+                        engine->n_clients--;
+                        client_free(gone);
+                        return;
+                }
+}
+
+/* --- life of an engine --- */
+
+static void disconnect(struct engine *engine)
+{
+        outbox_deinit(&engine->outbox);
+        engine->source = sd_event_source_disable_unref(engine->source);
+        cleanup_close(&engine->socket);
+        engine->socket = -1;
+}
+
+static struct engine *engine_free(struct engine *engine)
+{
+        struct engines *owner = engine->owner;
+
+        for (struct engine **p = &owner->first; *p != NULL; p = &(*p)->next)
+                if (*p == engine) {
+                        *p = engine->next;
+                        break;
+                }
+        attachments_free_of(owner->context, &engine->outbox);
+        while (engine->clients != NULL)
+                remove_client(engine, engine->clients->id);
+        disconnect(engine);
+        engine->child = child_abandon(engine->child);
+        free(engine);
+        return NULL;
+}
+
+static void engine_free_and_tell(struct engine *engine)
+{
+        struct engines *owner = engine->owner;
+
+        engine_free(engine);
+        if (owner->first == NULL)
+                owner->idle(owner->user);
+}
+
+/* It has nobody to serve: closing the link ends it. A client that comes now gets a new one. */
+static void end_if_unused(struct engine *engine)
+{
+        if (engine->clients != NULL || attachments_have(engine->owner->context, &engine->outbox))
+                return;
+        engine->is_ending = true;
+        disconnect(engine);
+        if (engine->owner->is_private)
+                engine->owner->idle(engine->owner->user);
+}
+
+/* Remember a death. Whether it was one too many. */
+static bool dies_too_often(struct engine *engine)
+{
+        uint64_t now = monotonic_ns();
+        uint64_t *slot = &engine->death_ns[engine->n_deaths++ % MAX_DEATHS];
+        bool too_often = *slot != 0 && now - *slot < DEATHS_WITHIN_NS;
+
+        *slot = now;
+        return too_often;
+}
+
+static void on_engine_exit(void *user, const siginfo_t *info)
+{
+        struct engine *engine = user;
+        struct context *context = engine->owner->context;
+        int r;
+
+        engine->child = NULL;
+        if (engine->is_ending) {
+                engine_free_and_tell(engine);
+                return;
+        }
+        log_line(LOG_PRIORITY_WARNING, "the engine of uid %u (process %d) %s %d; %s", engine->uid, info->si_pid,
+                 info->si_code == CLD_EXITED ? "ended with status" : "was killed by signal", info->si_status,
+                 "its clients are told of the gap");
+        disconnect(engine);
+        attachments_engine_died(context, &engine->outbox);
+        r = dies_too_often(engine) ? -ELOOP : engine_start(engine);
+        if (r < 0) {
+                log_line(LOG_PRIORITY_ERROR, "no new engine for uid %u, its clients are disconnected: %s", engine->uid,
+                         r == -ELOOP ? "it died more than 5 times within 10 seconds" : strerrordesc_np(-r));
+                engine_free_and_tell(engine);
+                return;
+        }
+        for (const struct client *c = engine->clients; c != NULL; c = c->next)
+                send_client(engine, c, true);
+        attachments_resend(context, &engine->outbox);
+}
+
+static void engine_kill(struct engine *engine, const char *why)
+{
+        log_line(LOG_PRIORITY_ERROR, "the engine of uid %u %s; it is replaced", engine->uid, why);
+        engine->source = sd_event_source_disable_unref(engine->source);
+        outbox_deinit(&engine->outbox);
+        if (engine->child != NULL)
+                child_kill(engine->child);
+}
+
+static void on_message(struct engine *engine, const struct link_message *message)
+{
+        struct context *context = engine->owner->context;
+        const struct client *client;
+        struct attachment *trace;
+
+        switch (message->type) {
+        case LINK_ATTACH:
+                client = find_client(engine, message->attach.conn);
+                if (client != NULL)
+                        attachment_request(context, &engine->outbox, &client->peer, &message->attach);
+                return;
+        case LINK_READY:
+                trace = attachment_find(context, &engine->outbox, message->id.id);
+                if (trace != NULL)
+                        attachment_ready(trace);
+                return;
+        case LINK_OPEN:
+                trace = attachment_find(context, &engine->outbox, message->open.trace);
+                if (trace != NULL)
+                        opens_request(trace, &message->open);
+                return;
+        case LINK_STOP:
+                trace = attachment_find(context, &engine->outbox, message->id.id);
+                if (trace != NULL)
+                        attachment_stop(trace);
+                return;
+        case LINK_CLOSE:
+                trace = attachment_find(context, &engine->outbox, message->id.id);
+                if (trace != NULL)
+                        attachment_free(trace);
+                end_if_unused(engine);
+                return;
+        case LINK_CONN_CLOSED:
+                remove_client(engine, message->id.id);
+                end_if_unused(engine);
+                return;
+        default:
+                engine_kill(engine, "sent what only others send");
+        }
+}
+
+static int on_engine_io(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+        struct engine *engine = user;
+
+        if ((events & EPOLLOUT) != 0)
+                outbox_flush(&engine->outbox);
+        for (int i = 0; i < MESSAGES_PER_WAKEUP && engine->source != NULL; i++) {
+                struct link_received received;
+                int r = link_receive(fd, &received);
+
+                if (r == -EAGAIN)
+                        break;
+                if (r == 1) {
+                        link_close_fds(&received); /* engines send none that we want */
+                        on_message(engine, &received.message);
+                } else if (r == 0) {
+                        engine_kill(engine, "closed its link");
+                } else {
+                        engine_kill(engine, "sent a malformed message");
+                }
+        }
+        if (engine->source != NULL && engine->outbox.is_failed)
+                engine_kill(engine, "does not read its messages");
+        return 0;
+}
+
+static int engine_start(struct engine *engine)
+{
+        struct context *context = engine->owner->context;
+        int sockets[2];
+        int r;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+                return -errno;
+        struct engine_call call = {.engine = engine, .socket = sockets[1]};
+        r = child_spawn(&context->children, (int[]){sockets[1]}, 1, engine_child, &call, on_engine_exit, engine,
+                        &engine->child);
+        (void)close(sockets[1]);
+        engine->socket = sockets[0];
+        if (r >= 0 && fcntl(engine->socket, F_SETFL, O_NONBLOCK) < 0) /* ours alone: how it waits is its own affair */
+                r = -errno;
+        if (r >= 0)
+                r = sd_event_add_io(context->event, &engine->source, engine->socket, EPOLLIN, on_engine_io, engine);
+        if (r < 0) {
+                engine->child = child_abandon(engine->child);
+                disconnect(engine);
+                return r;
+        }
+        outbox_init(&engine->outbox, engine->socket, engine->source);
+        return 0;
+}
+
+static int engine_new(struct engines *engines, const struct peer *peer, struct engine **ret)
+{
+        struct engine *engine;
+        size_t n = 0;
+        int r;
+
+        for (const struct engine *e = engines->first; e != NULL; e = e->next)
+                n++;
+        if (n >= MAX_ENGINES)
+                return -EUSERS;
+        engine = calloc(1, sizeof(*engine));
+        if (engine == NULL)
+                return -ENOMEM;
+        engine->owner = engines;
+        engine->uid = peer->uid;
+        engine->gid = peer->gid;
+        engine->socket = -1;
+        outbox_init(&engine->outbox, -1, NULL);
+        r = engine_start(engine);
+        if (r < 0) {
+                free(engine);
+                return r;
+        }
+        engine->next = engines->first;
+        engines->first = engine;
+        *ret = engine;
+        return 0;
+}
+
+static int engine_of(struct engines *engines, const struct peer *peer, struct engine **ret)
+{
+        for (struct engine *e = engines->first; e != NULL; e = e->next)
+                if (e->uid == peer->uid && !e->is_ending) {
+                        *ret = e;
+                        return 0;
+                }
+        return engine_new(engines, peer, ret);
+}
+
+static int add_client(struct engines *engines, int fd, const struct peer *peer)
+{
+        struct client *client;
+        struct engine *engine;
+        int r = engine_of(engines, peer, &engine);
+
+        if (r < 0)
+                return r;
+        client = engine->n_clients < MAX_CLIENTS_PER_ENGINE ? calloc(1, sizeof(*client)) : NULL;
+        if (client == NULL) {
+                r = engine->n_clients < MAX_CLIENTS_PER_ENGINE ? -ENOMEM : -EDQUOT;
+                end_if_unused(engine);
+                return r;
+        }
+        client->id = ++engines->last_conn_id;
+        client->fd = fd;
+        client->peer = *peer;
+        client->next = engine->clients;
+        engine->clients = client;
+        engine->n_clients++;
+        send_client(engine, client, false);
+        return 0;
+}
+
+void engines_add_client(struct engines *engines, int fd)
+{
+        struct peer peer = {0};
+        int r = peer_read(fd, &peer);
+
+        if (r == 0)
+                r = add_client(engines, fd, &peer);
+        if (r == 0)
+                return;
+        if (peer.pid != 0)
+                log_line(LOG_PRIORITY_WARNING, "client process %d of uid %u refused: %s", peer.pid, peer.uid,
+                         r == -EDQUOT ? "this user has too many connections" : strerrordesc_np(-r));
+        else
+                log_line(LOG_PRIORITY_WARNING, "client refused, its credentials cannot be told: %s",
+                         strerrordesc_np(-r));
+        peer_deinit(&peer);
+        (void)close(fd);
+        if (engines->first == NULL)
+                engines->idle(engines->user);
+}
+
+void engines_shutdown(struct engines *engines)
+{
+        attachments_stop_all(engines->context);
+        for (struct engine *e = engines->first; e != NULL; e = e->next) {
+                e->is_ending = true;
+                if (e->socket >= 0)
+                        (void)shutdown(e->socket, SHUT_WR);
+                e->source = sd_event_source_disable_unref(e->source);
+        }
+        if (engines->first == NULL)
+                engines->idle(engines->user);
+}
+
+void engines_deinit(struct engines *engines)
+{
+        while (engines->first != NULL)
+                engine_free(engines->first);
+}

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * An image is opened in a helper process, for three reasons: open(2) can wait for ever (a FUSE file system of the target's user),
+ * what the records call a path must be opened with the peer's rights and not ours, and one process can do both in turn.
+ *
+ * First what only power can do: the very file that is mapped (/proc/PID/map_files), whatever its name is now. Then the helper
+ * becomes the peer and asks the kernel whether it may trace the process, and only then the descriptor is worth something. If
+ * the process or the map is gone, the path is opened as the peer beneath the root directory that the target had at the
+ * attach, and its inode must be the one of the record. Only regular files are ever opened for reading: opening a device
+ * or a FIFO has effects.
+ */
+#include "daemon/monitor/opens.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <linux/types.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include "daemon/monitor/authorize.h"
+
+#define MAX_OPENINGS 4096 /* asked for and not yet answered, by one trace */
+#define MAX_HELPERS 4     /* of one trace at a time, so that no trace takes all of HELPER_MAX_CHILDREN */
+#define DEBUG_ROOT "/usr/lib/debug"
+
+/* Linux 6.11, include/uapi/linux/fs.h; older headers have neither. */
+struct procmap_query_args {
+        __u64 size, query_flags, query_addr;
+        __u64 vma_start, vma_end, vma_flags, vma_page_size, vma_offset;
+        __u64 inode;
+        __u32 dev_major, dev_minor, vma_name_size, build_id_size;
+        __u64 vma_name_addr, build_id_addr;
+};
+#define PROCMAP_QUERY_IOCTL _IOWR('f', 17, struct procmap_query_args)
+_Static_assert(sizeof(struct procmap_query_args) == 0x68, "the kernel's struct procmap_query");
+
+struct opening {
+        struct attachment *trace;
+        struct opening *next;
+        struct helper *helper; /* NULL: waits for its turn */
+        struct link_open request;
+};
+
+/* --- in the helper --- */
+
+struct open_job {
+        const struct link_open *request;
+        const struct target *target;
+        const struct peer *peer; /* NULL: it may all that we may */
+};
+
+/* A regular file behind an O_PATH descriptor, opened for reading. Descriptor or -errno. */
+static int open_regular(int path_fd)
+{
+        char path[40];
+        struct stat st;
+        int fd;
+
+        if (fstat(path_fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+        fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+/*
+ * The device number in a record is the file system's, stat(2) gives that of a subvolume or a layer; where the latter has no major
+ * number (btrfs, overlay), only the inode can be compared.
+ */
+static bool is_file_of_record(int fd, const struct link_open *request)
+{
+        struct stat st;
+
+        if (fstat(fd, &st) < 0 || st.st_ino != request->inode)
+                return false;
+        return major(st.st_dev) == 0 || request->major == 0 ||
+               (major(st.st_dev) == request->major && minor(st.st_dev) == request->minor);
+}
+
+static int open_beneath(int root, const char *path)
+{
+        struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+        CLEANUP_CLOSE int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+
+        return fd < 0 ? -errno : open_regular(fd);
+}
+
+/* The range of the map at addr, asked of the maps file. -ENOTTY before Linux 6.11; -ENOENT nothing is mapped there. */
+static int query_range(const struct target *target, uint64_t addr, uint64_t *ret_start, uint64_t *ret_end)
+{
+        struct procmap_query_args query = {.size = sizeof(query), .query_addr = addr};
+        CLEANUP_CLOSE int maps = target_open(target, "maps");
+
+        if (maps < 0)
+                return maps;
+        if (ioctl(maps, PROCMAP_QUERY_IOCTL, &query) < 0)
+                return -errno;
+        *ret_start = query.vma_start;
+        *ret_end = query.vma_end;
+        return 0;
+}
+
+/* The same for older kernels: the names in map_files are the ranges of all file mappings. */
+static int list_range(int map_files, uint64_t addr, uint64_t *ret_start, uint64_t *ret_end)
+{
+        int fd = openat(map_files, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const struct dirent *entry;
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        int r = -ENOENT;
+
+        if (dir == NULL) {
+                r = -errno;
+                cleanup_close(&fd);
+                return r;
+        }
+        while (r < 0 && (entry = readdir(dir)) != NULL) {
+                uint64_t start, end;
+
+                if (sscanf(entry->d_name, "%" SCNx64 "-%" SCNx64, &start, &end) == 2 && addr >= start && addr < end) {
+                        *ret_start = start;
+                        *ret_end = end;
+                        r = 0;
+                }
+        }
+        (void)closedir(dir);
+        return r;
+}
+
+static int open_mapped(const struct target *target, const struct link_open *request)
+{
+        CLEANUP_CLOSE int map_files = openat(target->process, "map_files", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        uint64_t start = 0, end = 0;
+        char path[64];
+        int r;
+
+        if (map_files < 0)
+                return -errno;
+        r = query_range(target, request->addr, &start, &end);
+        if (r == -ENOTTY)
+                r = list_range(map_files, request->addr, &start, &end);
+        if (r < 0)
+                return r;
+        (void)snprintf(path, sizeof(path), "%" PRIx64 "-%" PRIx64, start, end);
+        CLEANUP_CLOSE int fd = openat(map_files, path, O_PATH | O_CLOEXEC);
+        return fd < 0 ? -errno : open_regular(fd);
+}
+
+/* Also a program file that was deleted or replaced since. */
+static int open_program(const struct target *target, const struct link_open *request)
+{
+        CLEANUP_CLOSE int fd = openat(target->process, "exe", O_PATH | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        return is_file_of_record(fd, request) ? open_regular(fd) : -ENOENT;
+}
+
+static int open_path(const struct target *target, const struct link_open *request)
+{
+        CLEANUP_CLOSE int fd = target->root < 0 ? -EACCES : open_beneath(target->root, request->path);
+
+        if (fd < 0)
+                return fd;
+        return is_file_of_record(fd, request) ? TAKE_FD(fd) : -ESTALE;
+}
+
+static int open_build_id(const struct target *target, const struct link_open *request)
+{
+        char path[sizeof(DEBUG_ROOT "/.build-id/xx/.debug") + 2 * LINK_BUILD_ID_BYTES];
+        char *p = path + sprintf(path, DEBUG_ROOT "/.build-id/%02x/", request->build_id[0]);
+
+        for (uint32_t i = 1; i < request->n_build_id; i++)
+                p += sprintf(p, "%02x", request->build_id[i]);
+        (void)sprintf(p, ".debug");
+        CLEANUP_CLOSE int host_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int fd = host_root < 0 ? -errno : open_beneath(host_root, path);
+        return fd < 0 && target->root >= 0 ? open_beneath(target->root, path) : fd;
+}
+
+/* The places of gdb's manual, "Debugging Information in Separate Files". */
+static int open_debuglink(const struct target *target, const struct link_open *request)
+{
+        static const char *const formats[] = {"%.*s/%s", "%.*s/.debug/%s", DEBUG_ROOT "%.*s/%s"};
+        const char *slash = strrchr(request->path, '/');
+        int r = -ENOENT;
+
+        if (target->root < 0 || slash == NULL)
+                return -ENOENT;
+        for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+                char path[LINK_PATH_BYTES + LINK_NAME_BYTES + 32];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+                (void)snprintf(path, sizeof(path), formats[i], (int)(slash - request->path), request->path,
+                               request->name);
+#pragma GCC diagnostic pop
+                int fd = open_beneath(target->root, path);
+
+                if (fd >= 0)
+                        return fd;
+                if (fd != -ENOENT)
+                        r = fd;
+        }
+        return r;
+}
+
+/* Part one: what the target has now, with all our rights. */
+static int open_of_target(const struct open_job *job)
+{
+        int fd;
+
+        switch (job->request->kind) {
+        case LINK_OPEN_MAPS:
+                return target_open(job->target, "maps");
+        case LINK_OPEN_SMAPS:
+                return target_open(job->target, "smaps");
+        case LINK_OPEN_IMAGE:
+                fd = open_mapped(job->target, job->request);
+                return fd < 0 ? open_program(job->target, job->request) : fd;
+        default:
+                return -ENOENT;
+        }
+}
+
+/* Part two: what the peer itself could open. */
+static int open_as_peer(const struct open_job *job)
+{
+        switch (job->request->kind) {
+        case LINK_OPEN_IMAGE:
+                return open_path(job->target, job->request);
+        case LINK_OPEN_BUILD_ID:
+                return open_build_id(job->target, job->request);
+        case LINK_OPEN_DEBUGLINK:
+                return open_debuglink(job->target, job->request);
+        default:
+                return -ENOENT;
+        }
+}
+
+static int open_work(void *user, int *ret_fd)
+{
+        const struct open_job *job = user;
+        CLEANUP_CLOSE int fd = open_of_target(job);
+        int r, error = fd;
+
+        if (job->peer != NULL) {
+                r = peer_become(job->peer);
+                if (r < 0)
+                        return r;
+                r = authorize_ask(job->target->pidfd);
+                if (r < 0 && fd >= 0) {
+                        cleanup_close(&fd);
+                        fd = error = r;
+                }
+                if (r == -EPERM)
+                        return r;
+        }
+        if (fd < 0)
+                fd = open_as_peer(job);
+        if (fd < 0)
+                return fd == -ENOENT && error < 0 ? error : fd;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+/* --- in the monitor --- */
+
+static void answer(struct attachment *trace, const struct link_open *request, int error, int fd)
+{
+        struct link_message message = {
+                .type = LINK_OPENED,
+                .opened = {.trace = trace->id, .req = request->req, .kind = request->kind, .error = error}};
+
+        outbox_send(trace->outbox, &message, &fd, error == 0 ? 1 : 0);
+}
+
+static struct opening *opening_free(struct opening *opening)
+{
+        struct attachment *trace = opening->trace;
+
+        for (struct opening **p = &trace->openings; *p != NULL; p = &(*p)->next)
+                if (*p == opening) {
+                        *p = opening->next;
+                        trace->n_openings--;
+                        break;
+                }
+        helper_free(opening->helper);
+        free(opening);
+        return NULL;
+}
+
+static void start_waiting(struct attachment *trace);
+
+static void on_opened(void *user, int result, int fd)
+{
+        struct opening *opening = user;
+        struct attachment *trace = opening->trace;
+
+        opening->helper = NULL;
+        answer(trace, &opening->request, result < 0 ? -result : fd < 0 ? EIO : 0, fd);
+        cleanup_close(&fd);
+        opening_free(opening);
+        start_waiting(trace);
+}
+
+static int start(struct opening *opening)
+{
+        struct attachment *trace = opening->trace;
+        struct open_job job = {.request = &opening->request,
+                               .target = &trace->target,
+                               .peer = trace->needs_check ? &trace->peer : NULL};
+        int keep[] = {trace->target.pidfd, trace->target.process, trace->target.root};
+
+        return helper_start(&trace->context->children, keep, ARRAY_SIZE(keep), open_work, &job, on_opened, opening,
+                            &opening->helper);
+}
+
+/* The oldest requests first, a few at a time. */
+static void start_waiting(struct attachment *trace)
+{
+        struct opening *next;
+        size_t n_started = 0;
+
+        for (struct opening *o = trace->openings; o != NULL && n_started < MAX_HELPERS; o = next) {
+                next = o->next;
+                int r = o->helper != NULL ? 0 : start(o);
+
+                if (r == 0) {
+                        n_started++;
+                } else {
+                        answer(trace, &o->request, -r, -1);
+                        opening_free(o);
+                }
+        }
+}
+
+static bool is_base_name(const char *name, size_t size)
+{
+        return memchr(name, '\0', size) != NULL && name[0] != '\0' && strchr(name, '/') == NULL &&
+               strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static bool is_absolute(const char *path, size_t size)
+{
+        return memchr(path, '\0', size) != NULL && path[0] == '/';
+}
+
+static bool is_valid(const struct link_open *request)
+{
+        switch (request->kind) {
+        case LINK_OPEN_IMAGE:
+                return is_absolute(request->path, sizeof(request->path));
+        case LINK_OPEN_BUILD_ID:
+                return request->n_build_id >= 2 && request->n_build_id <= LINK_BUILD_ID_BYTES;
+        case LINK_OPEN_DEBUGLINK:
+                return is_absolute(request->path, sizeof(request->path)) &&
+                       is_base_name(request->name, sizeof(request->name));
+        case LINK_OPEN_KALLSYMS:
+        case LINK_OPEN_MAPS:
+        case LINK_OPEN_SMAPS:
+                return true;
+        default:
+                return false;
+        }
+}
+
+static void answer_kallsyms(struct attachment *trace, const struct link_open *request)
+{
+        int fd = trace->context->kallsyms;
+
+        if (fd >= 0)
+                (void)lseek(fd, 0, SEEK_SET);
+        answer(trace, request, fd < 0 ? trace->context->kallsyms_error : 0, fd);
+}
+
+void opens_request(struct attachment *trace, const struct link_open *request)
+{
+        struct opening *opening, **last = &trace->openings;
+
+        if (!is_valid(request)) {
+                answer(trace, request, EINVAL, -1);
+                return;
+        }
+        if (request->kind == LINK_OPEN_KALLSYMS) {
+                answer_kallsyms(trace, request);
+                return;
+        }
+        opening = trace->n_openings < MAX_OPENINGS ? calloc(1, sizeof(*opening)) : NULL;
+        if (opening == NULL) {
+                answer(trace, request, EBUSY, -1);
+                return;
+        }
+        opening->trace = trace;
+        opening->request = *request;
+        while (*last != NULL)
+                last = &(*last)->next;
+        *last = opening;
+        trace->n_openings++;
+        start_waiting(trace);
+}
+
+void opens_cancel(struct attachment *trace)
+{
+        while (trace->openings != NULL)
+                opening_free(trace->openings);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The ring buffers of one trace: a fault ring and a small sideband ring on every CPU. The monitor maps them and never
+ * reads them: as long as it lives, an engine needs no privilege to map one, and loses nothing when it dies.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base.h"
+
+/* Locked memory for the rings of all traces. */
+struct ring_budget {
+        uint64_t size_bytes;
+        uint64_t used_bytes;
+};
+
+struct ring_pair {
+        uint32_t cpu;
+        int fault_fd, side_fd; /* the ring owners */
+        void *fault_map, *side_map;
+};
+
+struct ring_set {
+        struct ring_pair *pairs;
+        size_t n;
+        size_t ring_bytes, side_bytes; /* data areas */
+        uint64_t charged_bytes;
+        bool is_small; /* smaller than RING_SMALL_BYTES: losses are likely */
+        int small_errno;
+};
+
+#define RING_SMALL_BYTES ((size_t)2 << 20)
+
+/*
+ * Open and map the rings for the CPUs that are online. may_use_bytes: what this user has left of the budget. 0; -ENOSPC:
+ * the budget is used up; -EPERM: not even the smallest rings may be locked; another -errno.
+ */
+int rings_open(struct ring_budget *budget, uint64_t may_use_bytes, struct ring_set *ret) MUST_CHECK;
+/* Unmap and close. */
+void rings_close(struct ring_budget *budget, struct ring_set *rings);

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The order matters: pidfd first, then the directory, then a signal 0 through the pidfd. If the process still exists after
+ * the directory was opened, the directory is its (a number is not reused before its process is reaped).
+ *
+ * A thread id carries no such proof, so lists of threads are checked against /proc/PID/task after use (events.c).
+ */
+#include "daemon/monitor/target.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h; field 9 of /proc/PID/stat */
+#define MAX_PASSES 16
+
+struct stat_fields {
+        char state;
+        unsigned int flags;
+        uint64_t min_flt, maj_flt;
+};
+
+static int read_at(int dir, const char *path, char *buffer, size_t size)
+{
+        CLEANUP_CLOSE int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        ssize_t n = read(fd, buffer, size - 1);
+        if (n < 0)
+                return -errno;
+        buffer[n] = '\0';
+        return 0;
+}
+
+static int read_stat(int dir, const char *path, struct stat_fields *ret)
+{
+        struct stat_fields fields;
+        char text[1024];
+        int r = read_at(dir, path, text, sizeof(text));
+
+        if (r < 0)
+                return r;
+        const char *rest = strrchr(text, ')'); /* the name before it may contain anything */
+        if (rest == NULL || sscanf(rest + 1, " %c %*d %*d %*d %*d %*d %u %" SCNu64 " %*u %" SCNu64, &fields.state,
+                                   &fields.flags, &fields.min_flt, &fields.maj_flt) != 4)
+                return -EBADMSG;
+        *ret = fields;
+        return 0;
+}
+
+static bool is_ended_state(char state)
+{
+        return state == 'Z' || state == 'X' || state == 'x';
+}
+
+static void read_comm(int dir, const char *path, char ret[static 16])
+{
+        char text[32];
+
+        memset(ret, 0, 16);
+        if (read_at(dir, path, text, sizeof(text)) < 0)
+                return;
+        text[strcspn(text, "\n")] = '\0';
+        memcpy(ret, text, MIN_OF(strlen(text), (size_t)15));
+}
+
+PRINTF_LIKE(4, 5) static int refuse(char *text, pid_t pid, int error, const char *format, ...)
+{
+        int n = snprintf(text, LINK_TEXT_BYTES, "cannot trace process %d: ", pid);
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(text + n, LINK_TEXT_BYTES - (size_t)n, format, args);
+        va_end(args);
+        return error;
+}
+
+/* pidfd_open(2) refused a number that is no process: is it a thread? Its process, or 0. */
+static pid_t process_of_thread(pid_t tid)
+{
+        char path[32], text[4096];
+        const char *line;
+        pid_t tgid;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/status", tid);
+        if (read_at(AT_FDCWD, path, text, sizeof(text)) < 0)
+                return 0;
+        line = strstr(text, "\nTgid:");
+        return line != NULL && sscanf(line, "\nTgid: %d", &tgid) == 1 && tgid != tid ? tgid : 0;
+}
+
+static int open_pinned(pid_t pid, struct target *target, char *text)
+{
+        char path[32];
+
+        target->pid = pid;
+        target->pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+        if (target->pidfd < 0) {
+                int error = pid > 0 ? errno : ESRCH;
+                pid_t process = pid > 0 ? process_of_thread(pid) : 0;
+
+                if (process != 0)
+                        return refuse(text, pid, -EINVAL, "it is a thread of process %d; trace that (-p %d)", process,
+                                      process);
+                if (error == ESRCH || error == EINVAL || error == ENOENT)
+                        return refuse(text, pid, -ESRCH, "there is no such process");
+                return refuse(text, pid, -error, "%s", strerrordesc_np(error));
+        }
+        (void)snprintf(path, sizeof(path), "/proc/%d", pid);
+        target->process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (target->process < 0 || (syscall(SYS_pidfd_send_signal, target->pidfd, 0, NULL, 0) < 0 && errno == ESRCH))
+                return refuse(text, pid, -ESRCH, "there is no such process");
+        return 0;
+}
+
+int target_pin(pid_t pid, bool (*is_own)(void *user, pid_t pid), void *user, struct target *ret,
+               char text[static LINK_TEXT_BYTES])
+{
+        CLEANUP(target_deinit) struct target target = TARGET_INIT;
+        struct stat_fields fields;
+        int r = open_pinned(pid, &target, text);
+
+        if (r < 0)
+                return r;
+        if (is_own(user, pid))
+                return refuse(text, pid, -EINVAL, "it is part of faultline itself, which would trace its own tracing");
+        r = read_stat(target.process, "stat", &fields);
+        if (r < 0)
+                return refuse(text, pid, r, "%s", r == -ESRCH ? "it has just ended" : strerrordesc_np(-r));
+        if ((fields.flags & PF_KTHREAD) != 0)
+                return refuse(text, pid, -EINVAL, "it is a kernel thread and has no memory of its own to fault on");
+        if (target_live_thread(&target) < 0)
+                return refuse(text, pid, -ESRCH,
+                              "it has ended already and only waits for its parent to collect it (a zombie)");
+        read_comm(target.process, "comm", target.comm);
+        *ret = target;
+        target = TARGET_INIT;
+        return 0;
+}
+
+void target_deinit(struct target *target)
+{
+        cleanup_close(&target->pidfd);
+        cleanup_close(&target->process);
+        cleanup_close(&target->root);
+        *target = TARGET_INIT;
+}
+
+void target_keep_root(struct target *target)
+{
+        if (target->root < 0)
+                target->root = openat(target->process, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+bool target_is_dead(const struct target *target)
+{
+        struct pollfd poll_fd = {.fd = target->pidfd, .events = POLLIN};
+
+        return poll(&poll_fd, 1, 0) == 1;
+}
+
+static int add_thread(struct target_threads *threads, size_t *n_room, int task, pid_t tid)
+{
+        char path[32];
+
+        if (threads->n == *n_room) {
+                size_t n = *n_room == 0 ? 16 : *n_room * 2;
+                struct link_thread *grown = reallocarray(threads->threads, n, sizeof(*grown));
+
+                if (grown == NULL)
+                        return -ENOMEM;
+                threads->threads = grown;
+                *n_room = n;
+        }
+        struct link_thread *thread = &threads->threads[threads->n++];
+        thread->tid = tid;
+        (void)snprintf(path, sizeof(path), "%d/comm", tid);
+        read_comm(task, path, thread->comm);
+        return 0;
+}
+
+/* One pass over /proc/PID/task: adds what is new. Number of additions or -errno. */
+static int list_pass(const struct target *target, struct target_threads *threads, size_t *n_room)
+{
+        int fd = openat(target->process, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        size_t n_before = threads->n;
+        struct dirent *entry;
+        DIR *dir;
+        int r = 0;
+
+        if (fd < 0)
+                return -errno;
+        dir = fdopendir(fd);
+        if (dir == NULL) {
+                r = -errno;
+                (void)close(fd);
+                return r;
+        }
+        while (r == 0 && (entry = readdir(dir)) != NULL) {
+                pid_t tid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)strtol(entry->d_name, NULL, 10) : 0;
+
+                if (tid > 0 && !target_threads_have(threads, tid))
+                        r = add_thread(threads, n_room, fd, tid);
+        }
+        (void)closedir(dir);
+        return r < 0 ? r : (int)(threads->n - n_before);
+}
+
+int target_list_threads(const struct target *target, struct target_threads *ret)
+{
+        struct target_threads threads = {0};
+        size_t n_room = 0;
+        int r = 1;
+
+        for (int pass = 0; pass < MAX_PASSES && r > 0; pass++)
+                r = list_pass(target, &threads, &n_room);
+        if (r < 0 || threads.n == 0) {
+                free(threads.threads);
+                return r < 0 && r != -ENOENT ? r : -ESRCH;
+        }
+        *ret = threads;
+        return 0;
+}
+
+bool target_threads_have(const struct target_threads *threads, pid_t tid)
+{
+        for (size_t i = 0; i < threads->n; i++)
+                if (threads->threads[i].tid == tid)
+                        return true;
+        return false;
+}
+
+bool target_has_thread(const struct target *target, pid_t tid)
+{
+        char path[32];
+
+        (void)snprintf(path, sizeof(path), "task/%d", tid);
+        return faccessat(target->process, path, F_OK, 0) == 0;
+}
+
+static bool thread_is_live(const struct target *target, pid_t tid)
+{
+        struct stat_fields fields;
+        char path[32];
+
+        (void)snprintf(path, sizeof(path), "task/%d/stat", tid);
+        return read_stat(target->process, path, &fields) == 0 && !is_ended_state(fields.state);
+}
+
+pid_t target_live_thread(const struct target *target)
+{
+        struct target_threads threads = {0};
+        pid_t live = -ESRCH;
+
+        if (thread_is_live(target, target->pid))
+                return target->pid;
+        if (target_list_threads(target, &threads) < 0)
+                return -ESRCH;
+        for (size_t i = 0; i < threads.n && live < 0; i++)
+                if (thread_is_live(target, threads.threads[i].tid))
+                        live = threads.threads[i].tid;
+        free(threads.threads);
+        return live;
+}
+
+int target_open(const struct target *target, const char *name)
+{
+        pid_t tid = target_live_thread(target);
+        char path[64];
+        int fd;
+
+        if (tid < 0)
+                return tid;
+        (void)snprintf(path, sizeof(path), "task/%d/%s", tid, name);
+        fd = openat(target->process, path, O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+int target_read_faults(const struct target *target, uint64_t *ret)
+{
+        struct stat_fields fields;
+        int r = read_stat(target->process, "stat", &fields);
+
+        if (r == 0)
+                *ret = fields.min_flt + fields.maj_flt;
+        return r;
+}
