@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The command line as values. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/text.h"
+#include "proto/proto.h"
+
+#define OPTIONS_PIDS_MAX 1024
+
+enum output_format { FORMAT_TEXT, FORMAT_JSON };
+enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+enum options_action { ACTION_TRACE, ACTION_HELP, ACTION_VERSION };
+
+struct options {
+        enum options_action action;
+        int32_t pids[OPTIONS_PIDS_MAX]; /* each once; none with a command */
+        size_t n_pids;
+        char **command; /* the end of argv, NULL-terminated; NULL: none */
+        enum detail detail;
+        enum output_format format;
+        enum color_choice color;
+        struct proto_filter filter; /* map_glob points into argv */
+        uint64_t duration_ns;       /* 0: no limit */
+        uint64_t count;             /* 0: no limit */
+        const char *socket;         /* points into argv; NULL: the default */
+        bool private_daemon;
+};
+
+/*
+ * 0; -EINVAL with one line about what is wrong and what would be right, without a newline, appended to complaint.
+ * Sees argv only through getopt_long(3), whose state it resets.
+ */
+int options_parse(int argc, char **argv, struct options *ret, struct text *complaint) MUST_CHECK;
+
+/* Nanoseconds from "1.5ms"; a number without a unit counts in default_unit_ns. 0; -EINVAL; -ERANGE. */
+int options_parse_time(const char *word, uint64_t default_unit_ns, uint64_t *ret_ns) MUST_CHECK;
+
+void options_put_help(struct text *out);

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A table of handlers by message type, and for each target a phase. The daemon is not trusted: what it sends is
+ * decoded with bounds, its strings are escaped by the views, frames for traces that are not (or no longer) ours are
+ * skipped, and anything that cannot be interpreted ends the conversation with one line that says what it was.
+ *
+ * A GAP means that the daemon's engine died and a new one has the connection. It knows nothing of us: what was
+ * running is resumed with the counts so far, and what was not yet answered is asked again. If the old request did
+ * survive, the second answer finds no target that waits for it, and its trace is stopped.
+ */
+#include "client/session.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "client/escape.h"
+#include "client/ledger.h"
+
+enum { EVENTS_AT_A_TIME = 64 }; /* few enough to stay in the first-level cache between decoding and rendering */
+enum { FRAME_OUT_BYTES = PROTO_HEADER_BYTES + 256 + PROTO_STRING_MAX_BYTES };
+
+struct frame_in {
+        struct proto_header header;
+        const uint8_t *body;
+        size_t n_bytes;
+};
+
+int session_init(struct session *session, const struct session_options *options, const int32_t *pids, size_t n_pids)
+{
+        struct target *targets = calloc(n_pids, sizeof(*targets));
+
+        if (!targets)
+                return -ENOMEM;
+        for (size_t i = 0; i < n_pids; i++) {
+                targets[i].pid = pids[i];
+                targets[i].state.pid = pids[i];
+        }
+        *session = (struct session){.options = *options, .targets = targets, .n_targets = n_pids};
+        return 0;
+}
+
+void session_free(struct session *session)
+{
+        for (size_t i = 0; i < session->n_targets; i++)
+                state_free(&session->targets[i].state);
+        free(session->targets);
+        text_free(&session->reason);
+        *session = (struct session){0};
+}
+
+bool session_welcomed(const struct session *session)
+{
+        return session->event_bytes != 0;
+}
+
+bool session_done(const struct session *session)
+{
+        for (size_t i = 0; i < session->n_targets; i++)
+                if (session->targets[i].phase < TARGET_ENDED)
+                        return false;
+        return true;
+}
+
+/* --- sending --- */
+
+static int send_buffer(struct session *session, int encoded, const struct proto_buffer *buffer)
+{
+        if (encoded < 0)
+                return encoded;
+        return session->send(session->send_arg, buffer->data, buffer->n_bytes);
+}
+
+int session_start(struct session *session)
+{
+        static const char name[] = "faultline " FAULTLINE_VERSION;
+        uint8_t bytes[FRAME_OUT_BYTES];
+        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
+        const struct proto_hello hello = {
+                .major = PROTO_MAJOR, .minor = PROTO_MINOR, .client = {.data = name, .n_bytes = sizeof(name) - 1}};
+
+        return send_buffer(session, proto_encode_hello(&buffer, 0, &hello), &buffer);
+}
+
+static int send_attach(struct session *session, struct target *target)
+{
+        uint8_t bytes[FRAME_OUT_BYTES];
+        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
+        const struct proto_attach attach = {
+                .req = ++session->last_req,
+                .pid = target->pid,
+                .detail = (uint8_t)session->options.detail,
+                .flags = session->options.from_exec ? PROTO_ATTACH_FROM_EXEC : 0,
+                .count_limit = session->options.count_limit,
+                .filter = session->options.filter,
+        };
+
+        target->req = attach.req;
+        target->phase = TARGET_ATTACHING;
+        return send_buffer(session, proto_encode_attach(&buffer, 0, &attach), &buffer);
+}
+
+static int send_stop(struct session *session, uint32_t trace)
+{
+        uint8_t bytes[FRAME_OUT_BYTES];
+        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
+
+        return send_buffer(session, proto_encode_empty(&buffer, trace, MESSAGE_STOP), &buffer);
+}
+
+static int send_resume(struct session *session, struct target *target)
+{
+        uint8_t bytes[FRAME_OUT_BYTES];
+        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
+        const struct proto_resume resume = {
+                .req = ++session->last_req,
+                .kernel_base = target->kernel_base,
+                .lost_base = target->lost_base,
+                .n_received = target->state.n_received,
+                .n_filtered = target->state.n_filtered,
+                .n_dropped = target->state.n_dropped,
+                .n_incomplete = target->state.n_incomplete,
+                .count_limit = session->options.count_limit,
+                .filter = session->options.filter,
+        };
+
+        target->req = resume.req;
+        target->phase = TARGET_RESUMING;
+        return send_buffer(session, proto_encode_resume(&buffer, target->trace, &resume), &buffer);
+}
+
+int session_stop(struct session *session)
+{
+        if (session->stopping)
+                return 0;
+        session->stopping = true;
+        for (size_t i = 0; i < session->n_targets; i++) {
+                struct target *target = &session->targets[i];
+                int r = 0;
+
+                if (target->phase == TARGET_RUNNING)
+                        r = send_stop(session, target->trace);
+                else if (target->phase == TARGET_WAITING)
+                        target->phase = TARGET_FAILED;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* --- receiving --- */
+
+static int broken(struct session *session, const struct frame_in *frame, const char *what)
+{
+        const char *name = message_text(frame->header.type);
+
+        if (name)
+                text_printf(&session->reason, "faultlined sent a message (%s) that %s", name, what);
+        else
+                text_printf(&session->reason, "faultlined sent a message (type %u) that %s", frame->header.type, what);
+        text_put_string(&session->reason, "; check that faultline and faultlined are of the same version");
+        return -EPROTO;
+}
+
+static int malformed(struct session *session, const struct frame_in *frame, int r)
+{
+        return r == -EBADMSG ? broken(session, frame, "is malformed") : r;
+}
+
+static struct target *find_trace(struct session *session, uint32_t trace)
+{
+        for (size_t i = 0; i < session->n_targets; i++) {
+                struct target *target = &session->targets[i];
+
+                if (target->trace == trace && (target->phase == TARGET_RUNNING || target->phase == TARGET_RESUMING))
+                        return target;
+        }
+        return NULL;
+}
+
+static struct target *find_request(struct session *session, uint32_t req)
+{
+        for (size_t i = 0; i < session->n_targets; i++) {
+                struct target *target = &session->targets[i];
+
+                if (target->req == req && (target->phase == TARGET_ATTACHING || target->phase == TARGET_RESUMING))
+                        return target;
+        }
+        return NULL;
+}
+
+static int handle_welcome(struct session *session, const struct frame_in *frame)
+{
+        struct proto_welcome welcome;
+        int r;
+
+        r = proto_decode_welcome(frame->body, frame->n_bytes, &welcome);
+        if (r < 0)
+                return malformed(session, frame, r);
+        if (welcome.major != PROTO_MAJOR) {
+                text_printf(&session->reason, "faultlined ");
+                (void)escape_terminal(&session->reason, welcome.version.data, welcome.version.n_bytes);
+                text_printf(&session->reason,
+                            " speaks version %u of the protocol and faultline " FAULTLINE_VERSION
+                            " version %u; install faultline and faultlined of the same version",
+                            welcome.major, PROTO_MAJOR);
+                return -EPROTO;
+        }
+        if (session_welcomed(session) || welcome.event_bytes < PROTO_EVENT_BYTES ||
+            welcome.event_bytes > PROTO_FRAME_MAX_BYTES)
+                return broken(session, frame, "is malformed");
+        session->event_bytes = welcome.event_bytes;
+        for (size_t i = 0; i < session->n_targets && !session->stopping; i++) {
+                r = send_attach(session, &session->targets[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int handle_attached(struct session *session, const struct frame_in *frame)
+{
+        struct proto_attached attached;
+        struct target *target;
+        int r;
+
+        r = proto_decode_attached(frame->body, frame->n_bytes, &attached);
+        if (r < 0)
+                return malformed(session, frame, r);
+        target = find_request(session, attached.req);
+        if (!target)
+                return send_stop(session, frame->header.trace);
+        target->trace = frame->header.trace;
+        target->kernel_base = attached.kernel_base;
+        target->lost_base = attached.lost_base;
+        target->phase = TARGET_RUNNING;
+        if (!target->was_attached) {
+                r = state_begin(&target->state, &attached);
+                if (r < 0)
+                        return r;
+                target->was_attached = true;
+                session->view->ops->attached(session->view, &target->state, &attached);
+        }
+        return session->stopping ? send_stop(session, target->trace) : 0;
+}
+
+static int handle_error(struct session *session, const struct frame_in *frame)
+{
+        struct proto_error error;
+        struct target *target;
+        int r;
+
+        r = proto_decode_error(frame->body, frame->n_bytes, &error);
+        if (r < 0)
+                return malformed(session, frame, r);
+        target = error.req ? find_request(session, error.req) : find_trace(session, frame->header.trace);
+        session->failed = true;
+        session->view->ops->error(session->view, target ? target->pid : 0, &error);
+        if (target && error.req)
+                target->phase = TARGET_FAILED;
+        return 0;
+}
+
+static int handle_dict(struct session *session, const struct frame_in *frame)
+{
+        struct target *target = find_trace(session, frame->header.trace);
+
+        if (!target)
+                return 0;
+        return malformed(session, frame,
+                         state_define(&target->state, frame->body, frame->n_bytes, frame->header.count));
+}
+
+static int handle_dict_reset(struct session *session, const struct frame_in *frame)
+{
+        struct target *target = find_trace(session, frame->header.trace);
+
+        if (target)
+                state_reset(&target->state);
+        return 0;
+}
+
+static void show_events(struct session *session, struct target *target, const uint8_t *records, uint32_t n_events,
+                        uint64_t first_seq)
+{
+        struct proto_event events[EVENTS_AT_A_TIME];
+        const struct fault_batch batch = {.events = events, .n_events = n_events, .first_seq = first_seq};
+
+        for (uint32_t i = 0; i < n_events; i++)
+                proto_get_event(records + (size_t)i * session->event_bytes, &events[i]);
+        state_count_events(&target->state, events, n_events);
+        session->view->ops->faults(session->view, &target->state, &batch);
+}
+
+static int handle_events(struct session *session, const struct frame_in *frame)
+{
+        struct target *target = find_trace(session, frame->header.trace);
+        const uint8_t *records;
+        int r;
+
+        if (!target)
+                return 0;
+        r = state_receive(&target->state, frame->body, frame->n_bytes, frame->header.count, session->event_bytes,
+                          &records);
+        if (r < 0)
+                return malformed(session, frame, r);
+        for (uint32_t done = 0; done < frame->header.count;) {
+                uint32_t n = MIN_OF(frame->header.count - done, (uint32_t)EVENTS_AT_A_TIME);
+
+                show_events(session, target, records + (size_t)done * session->event_bytes, n,
+                            frame->header.first_seq + done);
+                done += n;
+        }
+        return 0;
+}
+
+static int handle_drops(struct session *session, const struct frame_in *frame)
+{
+        struct target *target = find_trace(session, frame->header.trace);
+        struct proto_drops drops = {0};
+        int r;
+
+        r = proto_decode_drops(frame->body, frame->n_bytes, &drops);
+        if (r < 0)
+                return malformed(session, frame, r);
+        if (!target)
+                return 0;
+        state_count_drops(&target->state, &drops);
+        session->view->ops->drops(session->view, &target->state, &drops);
+        return 0;
+}
+
+static int handle_life(struct session *session, const struct frame_in *frame)
+{
+        struct target *target = find_trace(session, frame->header.trace);
+        struct proto_life life;
+        int r;
+
+        r = proto_decode_life(frame->body, frame->n_bytes, &life);
+        if (r < 0)
+                return malformed(session, frame, r);
+        if (target)
+                session->view->ops->life(session->view, &target->state, &life);
+        return 0;
+}
+
+static int handle_degraded(struct session *session, const struct frame_in *frame)
+{
+        struct target *target = find_trace(session, frame->header.trace);
+        struct proto_degraded degraded;
+        int r;
+
+        r = proto_decode_degraded(frame->body, frame->n_bytes, &degraded);
+        if (r < 0)
+                return malformed(session, frame, r);
+        if (target)
+                session->view->ops->degraded(session->view, &target->state, &degraded);
+        return 0;
+}
+
+static int go_on(struct session *session, struct target *target)
+{
+        switch (target->phase) {
+        case TARGET_ATTACHING:
+                return send_attach(session, target);
+        case TARGET_RUNNING:
+        case TARGET_RESUMING:
+                state_reset(&target->state);
+                return send_resume(session, target);
+        default:
+                return 0;
+        }
+}
+
+static int handle_gap(struct session *session, const struct frame_in *frame)
+{
+        struct proto_gap gap;
+        int r;
+
+        r = proto_decode_gap(frame->body, frame->n_bytes, &gap);
+        if (r < 0)
+                return malformed(session, frame, r);
+        session->view->ops->gap(session->view, &gap);
+        for (size_t i = 0; i < session->n_targets; i++) {
+                r = go_on(session, &session->targets[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static void check_ledger(struct session *session, const struct target *target, const struct proto_ledger *ledger)
+{
+        enum ledger_verdict verdict = ledger_check(ledger, target->state.n_received);
+        struct text *err = &session->view->err;
+
+        if (verdict == LEDGER_HOLDS)
+                return;
+        session->failed = true;
+        text_printf(err, "faultline: process %d: ", target->pid);
+        ledger_put_verdict(err, verdict, ledger, target->state.n_received);
+        text_put_char(err, '\n');
+}
+
+static int handle_end(struct session *session, const struct frame_in *frame)
+{
+        struct target *target = find_trace(session, frame->header.trace);
+        struct proto_end end;
+        int r;
+
+        r = proto_decode_end(frame->body, frame->n_bytes, &end);
+        if (r < 0)
+                return malformed(session, frame, r);
+        if (!target)
+                return 0;
+        target->phase = TARGET_ENDED;
+        session->view->ops->end(session->view, &target->state, &end);
+        if (end.reason == END_ERROR) {
+                const struct proto_error error = {.error = EIO, .text = end.text};
+
+                session->failed = true;
+                view_put_error(session->view, target->pid, &error);
+        }
+        check_ledger(session, target, &end.ledger);
+        state_reset(&target->state);
+        return 0;
+}
+
+static int handle_bye(struct session *session, const struct frame_in *frame)
+{
+        struct proto_bye bye;
+        int r;
+
+        r = proto_decode_bye(frame->body, frame->n_bytes, &bye);
+        if (r < 0)
+                return malformed(session, frame, r);
+        text_put_string(&session->reason, "faultlined ended the connection");
+        if (bye.reason.n_bytes > 0) {
+                text_put_string(&session->reason, ": ");
+                (void)escape_terminal(&session->reason, bye.reason.data, bye.reason.n_bytes);
+        }
+        return -EPROTO;
+}
+
+static int handle_frame(struct session *session, const struct frame_in *frame)
+{
+        switch (frame->header.type) {
+        case MESSAGE_WELCOME:
+                return handle_welcome(session, frame);
+        case MESSAGE_ATTACHED:
+                return handle_attached(session, frame);
+        case MESSAGE_ERROR:
+                return handle_error(session, frame);
+        case MESSAGE_DICT:
+                return handle_dict(session, frame);
+        case MESSAGE_DICT_RESET:
+                return handle_dict_reset(session, frame);
+        case MESSAGE_EVENTS:
+                return handle_events(session, frame);
+        case MESSAGE_DROPS:
+                return handle_drops(session, frame);
+        case MESSAGE_LIFE:
+                return handle_life(session, frame);
+        case MESSAGE_DEGRADED:
+                return handle_degraded(session, frame);
+        case MESSAGE_GAP:
+                return handle_gap(session, frame);
+        case MESSAGE_END:
+                return handle_end(session, frame);
+        case MESSAGE_BYE:
+                return handle_bye(session, frame);
+        case MESSAGE_PONG:
+                return 0; /* an answer to nobody: this client sends no PING */
+        default:
+                if (frame->header.flags & PROTO_FLAG_CRITICAL)
+                        return broken(session, frame, "this version does not know and may not ignore");
+                return 0;
+        }
+}
+
+int session_receive(struct session *session, const uint8_t *bytes, size_t n_bytes)
+{
+        struct frame_in frame;
+        int r;
+
+        r = proto_decode_header(bytes, n_bytes, &frame.header);
+        if (r < 0) {
+                text_put_string(&session->reason, "faultlined sent something that is not a message of its protocol; "
+                                                  "check that the socket is that of faultlined");
+                return -EPROTO;
+        }
+        frame.body = bytes + PROTO_HEADER_BYTES;
+        frame.n_bytes = n_bytes - PROTO_HEADER_BYTES;
+        if (!session_welcomed(session) && message_text(frame.header.type) && frame.header.type != MESSAGE_WELCOME &&
+            frame.header.type != MESSAGE_ERROR && frame.header.type != MESSAGE_BYE)
+                return broken(session, &frame, "may not come before the welcome");
+        return handle_frame(session, &frame);
+}

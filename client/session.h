@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The client's side of one conversation with faultlined: HELLO, WELCOME, an ATTACH for each target, what the traces
+ * send, RESUME after a GAP, STOP, END. Frames go in, frames come out through a callback, and what they mean goes to a
+ * view. No syscalls, no clock: the deadlines are the caller's.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/view.h"
+#include "proto/proto.h"
+
+struct session_options {
+        enum detail detail;
+        struct proto_filter filter; /* map_glob: the caller's, outlives the session */
+        uint64_t count_limit;
+        bool from_exec; /* targets wait before their execve(2) */
+};
+
+enum target_phase {
+        TARGET_WAITING,   /* for WELCOME */
+        TARGET_ATTACHING, /* ATTACH sent */
+        TARGET_RUNNING,
+        TARGET_RESUMING, /* RESUME sent */
+        TARGET_ENDED,    /* END came */
+        TARGET_FAILED,   /* ERROR came instead */
+};
+
+struct target {
+        int32_t pid;
+        enum target_phase phase;
+        bool was_attached;
+        uint32_t req;
+        uint32_t trace;
+        uint64_t kernel_base, lost_base;
+        struct state state;
+};
+
+struct session {
+        struct session_options options;
+        struct view *view;                                            /* borrowed */
+        int (*send)(void *arg, const uint8_t *frame, size_t n_bytes); /* 0 or -errno */
+        void *send_arg;
+        struct target *targets;
+        size_t n_targets;
+        uint32_t last_req;
+        uint32_t event_bytes; /* 0 before WELCOME */
+        bool stopping;
+        bool failed;        /* a target could not be traced to its end, or its ledger does not hold */
+        struct text reason; /* why the conversation cannot go on, one line without a newline, safe for a terminal */
+};
+
+/* 0; -ENOMEM. Nothing is sent yet. */
+int session_init(struct session *session, const struct session_options *options, const int32_t *pids,
+                 size_t n_pids) MUST_CHECK;
+void session_free(struct session *session); /* contents */
+
+/* Send HELLO. 0; what send() returned. */
+int session_start(struct session *session) MUST_CHECK;
+
+/*
+ * One received frame. 0; negative when the conversation is over: -EPROTO (reason is set: not our protocol, broken, or
+ * BYE), -ENOMEM, or what send() returned. Frames that a newer daemon adds are skipped unless they are critical.
+ */
+int session_receive(struct session *session, const uint8_t *frame, size_t n_bytes) MUST_CHECK;
+
+/* End all traces; idempotent. A target whose ATTACH is not answered yet is stopped as soon as it is. */
+int session_stop(struct session *session) MUST_CHECK;
+
+bool session_welcomed(const struct session *session);
+bool session_done(const struct session *session); /* every target has ended or failed */

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Four arrays indexed by id. Ids are dense by contract, so an array is the whole data structure, and a definition
+ * whose id is not the next one is an error: it would mean that definitions were lost, and every name shown from then
+ * on could be wrong. An event with an unknown id, in contrast, harms only its own line.
+ *
+ * Entries carry the views' memos although the state does not know what is in them: a memo lives exactly as long as its
+ * entry, and a second set of arrays beside these would have to repeat their growth and their resets.
+ */
+#include "client/state.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "proto/wire.h"
+
+static void memo_free(struct memo *memo)
+{
+        free(memo->data);
+        *memo = (struct memo){0};
+}
+
+void state_reset(struct state *state)
+{
+        for (uint32_t i = 0; i < state->n_strings; i++)
+                free(state->strings[i].data);
+        for (uint32_t i = 0; i < state->n_maps; i++)
+                memo_free(&state->maps[i].memo);
+        for (uint32_t i = 0; i < state->n_places; i++) {
+                memo_free(&state->places[i].memo);
+                memo_free(&state->places[i].code);
+        }
+        for (uint32_t i = 0; i < state->n_threads; i++) {
+                memo_free(&state->threads[i].memo);
+                memo_free(&state->threads[i].name);
+        }
+        state->n_strings = state->n_maps = state->n_places = state->n_threads = 0;
+        state->string_bytes = 0;
+}
+
+int state_begin(struct state *state, const struct proto_attached *attached)
+{
+        char *comm = NULL;
+
+        if (attached->comm.n_bytes > 0) {
+                comm = malloc(attached->comm.n_bytes);
+                if (!comm)
+                        return -ENOMEM;
+                memcpy(comm, attached->comm.data, attached->comm.n_bytes);
+        }
+        free(state->comm.data);
+        state->comm = (struct dict_string){.data = comm, .n_bytes = attached->comm.n_bytes};
+        state->pid = attached->pid;
+        state->start_ns = attached->time_ns;
+        return 0;
+}
+
+void state_free(struct state *state)
+{
+        state_reset(state);
+        free(state->strings);
+        free(state->maps);
+        free(state->places);
+        free(state->threads);
+        free(state->comm.data);
+        *state = (struct state){0};
+}
+
+/* Room for the entry with this id, which must be the next one. */
+static int grow(void **entries, uint32_t n, uint32_t *size, size_t entry_bytes, uint32_t id)
+{
+        uint32_t new_size;
+        void *grown;
+
+        if (id != n + 1 || n >= STATE_ENTRIES_MAX)
+                return -EBADMSG;
+        if (n < *size)
+                return 0;
+        new_size = *size ? *size * 2 : 64;
+        grown = realloc(*entries, new_size * entry_bytes);
+        if (!grown)
+                return -ENOMEM;
+        *entries = grown;
+        *size = new_size;
+        return 0;
+}
+
+#define GROW(state, kind, id)                                                                                          \
+        ({                                                                                                             \
+                void *_entries = (state)->kind;                                                                        \
+                int _r = grow(&_entries, (state)->n_##kind, &(state)->size_##kind, sizeof(*(state)->kind), (id));      \
+                (state)->kind = _entries;                                                                              \
+                _r;                                                                                                    \
+        })
+
+static int define_string(struct state *state, uint32_t id, const struct proto_string *string)
+{
+        struct dict_string entry = {.n_bytes = string->n_bytes};
+        int r;
+
+        r = GROW(state, strings, id);
+        if (r < 0)
+                return r;
+        if (string->n_bytes > STATE_STRING_BYTES_MAX - state->string_bytes)
+                return -EBADMSG;
+        if (string->n_bytes > 0) {
+                entry.data = malloc(string->n_bytes);
+                if (!entry.data)
+                        return -ENOMEM;
+                memcpy(entry.data, string->data, string->n_bytes);
+        }
+        state->string_bytes += string->n_bytes;
+        state->strings[state->n_strings++] = entry;
+        return 0;
+}
+
+static int define_map(struct state *state, const struct proto_def *def)
+{
+        struct dict_map entry = {
+                .start = def->map.start, .end = def->map.end, .offset = def->map.offset, .path = def->map.path};
+        int r;
+
+        r = GROW(state, maps, def->id);
+        if (r < 0)
+                return r;
+        memcpy(entry.perms, def->map.perms, sizeof(entry.perms));
+        state->maps[state->n_maps++] = entry;
+        return 0;
+}
+
+static int define_place(struct state *state, const struct proto_def *def)
+{
+        int r;
+
+        r = GROW(state, places, def->id);
+        if (r < 0)
+                return r;
+        state->places[state->n_places++] = (struct dict_place){.image = def->place.image,
+                                                               .section = def->place.section,
+                                                               .symbol = def->place.symbol,
+                                                               .base = def->place.base};
+        return 0;
+}
+
+static int define_thread(struct state *state, const struct proto_def *def)
+{
+        int r;
+
+        r = GROW(state, threads, def->id);
+        if (r < 0)
+                return r;
+        state->threads[state->n_threads++] =
+                (struct dict_thread){.pid = def->thread.pid, .tid = def->thread.tid, .comm = def->thread.comm};
+        return 0;
+}
+
+static int define(struct state *state, const struct proto_def *def)
+{
+        switch (def->kind) {
+        case DEF_STRING:
+                return define_string(state, def->id, &def->string);
+        case DEF_MAP:
+                return define_map(state, def);
+        case DEF_PLACE:
+                return define_place(state, def);
+        case DEF_THREAD:
+                return define_thread(state, def);
+        default:
+                return 0; /* a newer daemon's; nothing here refers to it */
+        }
+}
+
+int state_define(struct state *state, const uint8_t *body, size_t n_bytes, uint32_t count)
+{
+        size_t offset = 0;
+        int r;
+
+        for (uint32_t i = 0; i < count; i++) {
+                struct proto_def def;
+
+                r = proto_decode_def(body, n_bytes, &offset, &def);
+                if (r < 0)
+                        return r;
+                r = define(state, &def);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int state_receive(struct state *state, const uint8_t *body, size_t n_bytes, uint32_t count, uint32_t event_bytes,
+                  const uint8_t **ret_records)
+{
+        if (n_bytes < PROTO_EVENTS_PREFIX_BYTES || (n_bytes - PROTO_EVENTS_PREFIX_BYTES) / event_bytes < count)
+                return -EBADMSG;
+        state->n_filtered = wire_load_u64(body);
+        state->n_received += count;
+        *ret_records = body + PROTO_EVENTS_PREFIX_BYTES;
+        return 0;
+}
+
+void state_count_events(struct state *state, const struct proto_event *events, uint32_t n_events)
+{
+        for (uint32_t i = 0; i < n_events; i++)
+                state->n_incomplete += (events[i].flags & PROTO_EVENT_INCOMPLETE) != 0;
+}
+
+void state_count_drops(struct state *state, const struct proto_drops *drops)
+{
+        for (size_t i = 0; i < N_OUTCOMES; i++)
+                state->n_dropped += drops->n_faults[i];
+}
+
+const struct dict_string *state_string(const struct state *state, uint32_t id)
+{
+        return id - 1 < state->n_strings ? &state->strings[id - 1] : NULL;
+}
+
+struct dict_map *state_map(const struct state *state, uint32_t id)
+{
+        return id - 1 < state->n_maps ? &state->maps[id - 1] : NULL;
+}
+
+struct dict_place *state_place(const struct state *state, uint32_t id)
+{
+        return id - 1 < state->n_places ? &state->places[id - 1] : NULL;
+}
+
+struct dict_thread *state_thread(const struct state *state, uint32_t id)
+{
+        return id - 1 < state->n_threads ? &state->threads[id - 1] : NULL;
+}

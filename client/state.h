@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the stream of one trace means so far: the dictionaries that its events refer to, and how much has arrived.
+ * Everything comes from the daemon and is not trusted: ids must be dense, sizes are bounded, and an event may refer to
+ * ids that were never defined (the look-ups then return NULL and the views say so). Pure.
+ */
+#pragma once
+
+#include "proto/proto.h"
+
+/* Far above what a daemon keeps before it sends DICT_RESET; a daemon that goes beyond is broken or hostile. */
+#define STATE_ENTRIES_MAX (UINT32_C(1) << 22)        /* of each kind */
+#define STATE_STRING_BYTES_MAX (UINT64_C(512) << 20) /* of all strings together */
+
+/* A view's rendering of an entry, made when it is first shown. NULL data: not made yet. Freed with the entry. */
+struct memo {
+        char *data;
+        uint32_t n_bytes;
+        uint32_t n_cells; /* terminal columns */
+};
+
+struct dict_string {
+        char *data; /* not NUL-terminated, arbitrary bytes; NULL when empty */
+        uint32_t n_bytes;
+};
+
+struct dict_map {
+        uint64_t start, end, offset;
+        uint32_t path;
+        char perms[4];
+        struct memo memo;
+};
+
+struct dict_place {
+        uint32_t image, section, symbol;
+        uint64_t base;
+        struct memo memo; /* as the place of an address */
+        struct memo code; /* as the place of an instruction */
+};
+
+struct dict_thread {
+        int32_t pid, tid;
+        uint32_t comm;
+        struct memo memo; /* pid and tid */
+        struct memo name; /* comm */
+};
+
+struct state {
+        struct dict_string *strings; /* [0] is id 1 */
+        struct dict_map *maps;
+        struct dict_place *places;
+        struct dict_thread *threads;
+        uint32_t n_strings, n_maps, n_places, n_threads;
+        uint32_t size_strings, size_maps, size_places, size_threads;
+        uint64_t string_bytes;
+
+        int32_t pid;             /* the target's, from ATTACHED like the next two */
+        struct dict_string comm; /* its name then */
+        uint64_t start_ns;       /* CLOCK_MONOTONIC */
+        uint64_t n_received;
+        uint64_t n_filtered; /* as of the last EVENTS frame */
+        uint64_t n_dropped;
+        uint64_t n_incomplete;
+};
+
+/* Contents only. An all-zero struct is an empty state. */
+void state_free(struct state *state);
+
+/* ATTACHED: who is traced, since when. 0; -ENOMEM. */
+int state_begin(struct state *state, const struct proto_attached *attached) MUST_CHECK;
+
+/* DICT_RESET, GAP: forget all definitions; the counts stay. */
+void state_reset(struct state *state);
+
+/* The body of a DICT frame. 0; -EBADMSG: malformed, or ids not dense, or too much; -ENOMEM. */
+int state_define(struct state *state, const uint8_t *body, size_t n_bytes, uint32_t count) MUST_CHECK;
+
+/*
+ * Count the body of an EVENTS frame in and say where its records are. 0; -EBADMSG: fewer bytes than
+ * count * event_bytes. event_bytes is that of WELCOME, at least PROTO_EVENT_BYTES.
+ */
+int state_receive(struct state *state, const uint8_t *body, size_t n_bytes, uint32_t count, uint32_t event_bytes,
+                  const uint8_t **ret_records) MUST_CHECK;
+
+/* Look at events that state_receive() has found. */
+void state_count_events(struct state *state, const struct proto_event *events, uint32_t n_events);
+
+void state_count_drops(struct state *state, const struct proto_drops *drops);
+
+/* The entry with this id; NULL for 0 and for ids that are not defined. Valid until the next state_define or _reset. */
+const struct dict_string *state_string(const struct state *state, uint32_t id);
+struct dict_map *state_map(const struct state *state, uint32_t id);
+struct dict_place *state_place(const struct state *state, uint32_t id);
+struct dict_thread *state_thread(const struct state *state, uint32_t id);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A view turns what the stream means into bytes for standard output and standard error. It writes to buffers only; who
+ * owns the view writes these out and empties them. Pure.
+ */
+#pragma once
+
+#include "client/state.h"
+#include "client/text.h"
+#include "proto/proto.h"
+
+struct view;
+
+/* Faults in a row, decoded. */
+struct fault_batch {
+        const struct proto_event *events;
+        uint32_t n_events;
+        uint64_t first_seq; /* sequence number of the first */
+};
+
+struct view_ops {
+        void (*attached)(struct view *view, const struct state *state, const struct proto_attached *attached);
+        void (*faults)(struct view *view, const struct state *state, const struct fault_batch *batch);
+        void (*life)(struct view *view, const struct state *state, const struct proto_life *life);
+        void (*drops)(struct view *view, const struct state *state, const struct proto_drops *drops);
+        void (*degraded)(struct view *view, const struct state *state, const struct proto_degraded *degraded);
+        void (*gap)(struct view *view, const struct proto_gap *gap);
+        /* A request that failed: the target's pid (0: none), errno number, one line (may be empty). */
+        void (*error)(struct view *view, int32_t pid, const struct proto_error *error);
+        void (*end)(struct view *view, const struct state *state, const struct proto_end *end);
+};
+
+struct view {
+        const struct view_ops *ops;
+        struct text out;    /* for standard output */
+        struct text err;    /* for standard error */
+        uint32_t n_columns; /* cut fault lines to this terminal width; 0: never */
+};
+
+/* "faultline: TEXT" on standard error; the errno's own words and the pid when the daemon gave none. */
+void view_put_error(struct view *view, int32_t pid, const struct proto_error *error);
+
+const char *end_reason_text(unsigned int reason); /* "stopped", ...; NULL for an unknown number */
+const char *life_kind_text(unsigned int kind);    /* "fork", ...; NULL for an unknown number */
