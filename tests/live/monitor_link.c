@@ -1,0 +1,1205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A real monitor and tracer against real processes, with this test in the engine's place: the fake engine hands its link
+ * over to the test through the client's socket, so the test speaks the engine's side itself. What a target did is known
+ * exactly, and so is what must be counted.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "daemon/link/link.h"
+#include "daemon/monitor/monitor.h"
+#include "daemon/tracer/tracer.h"
+#include "proto/proto.h"
+
+#define N_WORKERS 8
+#define N_PAGES 300
+#define PAGE ((size_t)4096)
+#define NOBODY 65534
+
+/* ---------------------------------------------------------------- targets */
+
+struct target {
+        pid_t pid;
+        int command; /* write a byte */
+        int answer;  /* read a byte */
+};
+
+static void say(int fd, char c)
+{
+        assert_int_equal(write(fd, &c, 1), 1);
+}
+
+static char hear(int fd)
+{
+        char c;
+
+        assert_int_equal(read(fd, &c, 1), 1);
+        return c;
+}
+
+static struct target target_start(void (*run)(int command, int answer))
+{
+        int to[2], from[2];
+        struct target target;
+
+        assert_int_equal(pipe2(to, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(from, O_CLOEXEC), 0);
+        target.pid = fork();
+        assert_true(target.pid >= 0);
+        if (target.pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                close(to[1]);
+                close(from[0]);
+                run(to[0], from[1]);
+                _exit(0);
+        }
+        close(to[0]);
+        close(from[1]);
+        target.command = to[1];
+        target.answer = from[0];
+        return target;
+}
+
+static void target_end(struct target *target)
+{
+        int status;
+
+        close(target->command);
+        close(target->answer);
+        kill(target->pid, SIGKILL);
+        assert_int_equal(waitpid(target->pid, &status, 0), target->pid);
+}
+
+static char target_state(pid_t pid)
+{
+        char path[64], text[1024];
+        ssize_t n;
+        int fd;
+
+        snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+        fd = open(path, O_RDONLY);
+        assert_true(fd >= 0);
+        n = read(fd, text, sizeof(text) - 1);
+        assert_true(n > 0);
+        close(fd);
+        text[n] = '\0';
+        return strrchr(text, ')')[2];
+}
+
+/* Raw system calls and plain loops only: nothing that would fault a page of its own in the second round. */
+static char *fresh_pages(size_t n)
+{
+        char *p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        if (p == MAP_FAILED || madvise(p, n * PAGE, MADV_NOHUGEPAGE) < 0)
+                _exit(70);
+        return p;
+}
+
+static void touch_pages(volatile char *p, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                p[i * PAGE] = 1;
+}
+
+static struct {
+        volatile char *pages[2];
+        sem_t go[N_WORKERS], done;
+} work;
+
+static void *worker(void *arg)
+{
+        size_t i = (size_t)(uintptr_t)arg;
+
+        for (int round = 0; round < 2; round++) {
+                while (sem_wait(&work.go[i]) < 0)
+                        ;
+                touch_pages(work.pages[round] + i * N_PAGES * PAGE, N_PAGES);
+                sem_post(&work.done);
+        }
+        for (;;)
+                pause();
+        return NULL;
+}
+
+static void run_round(void)
+{
+        for (int i = 0; i < N_WORKERS; i++)
+                sem_post(&work.go[i]);
+        for (int i = 0; i < N_WORKERS; i++)
+                while (sem_wait(&work.done) < 0)
+                        ;
+}
+
+/*
+ * Eight threads. 'g': each touches N_PAGES fresh pages, and nothing else faults: everything was done once before, on
+ * other pages.
+ */
+static void run_workers(int command, int answer)
+{
+        pthread_t thread;
+        char c;
+
+        if (mlockall(MCL_CURRENT) < 0)
+                _exit(71);
+        work.pages[0] = fresh_pages((size_t)N_WORKERS * N_PAGES);
+        work.pages[1] = fresh_pages((size_t)N_WORKERS * N_PAGES);
+        sem_init(&work.done, 0, 0);
+        for (uintptr_t i = 0; i < N_WORKERS; i++)
+                if (sem_init(&work.go[i], 0, 0) < 0 || pthread_create(&thread, NULL, worker, (void *)i) != 0)
+                        _exit(72);
+        run_round();
+        if (mlockall(MCL_CURRENT) < 0 || munlockall() < 0)
+                _exit(73);
+        work.pages[1] = mmap((void *)(uintptr_t)work.pages[1], (size_t)N_WORKERS * N_PAGES * PAGE,
+                             PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        if (madvise((void *)(uintptr_t)work.pages[1], (size_t)N_WORKERS * N_PAGES * PAGE, MADV_NOHUGEPAGE) < 0)
+                _exit(74);
+        (void)write(answer, "r", 1);
+        while (read(command, &c, 1) == 1) {
+                if (c == 'g')
+                        run_round();
+                if (c == 'p' && mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE,
+                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+                        _exit(75);
+                if (c == 'x')
+                        _exit(0);
+                (void)write(answer, "d", 1);
+        }
+}
+
+static volatile sig_atomic_t n_signals;
+
+static void on_signal(int sig)
+{
+        n_signals++;
+}
+
+/* Counts SIGRTMIN; 'n' answers with the count as an int. */
+static void run_signals(int command, int answer)
+{
+        struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+        char c;
+
+        sigaction(SIGRTMIN, &action, NULL);
+        (void)write(answer, "r", 1);
+        while (read(command, &c, 1) == 1) {
+                int n = n_signals;
+
+                (void)write(answer, &n, sizeof(n));
+        }
+}
+
+/* ---------------------------------------------------------------- the monitor, and its engine's link */
+
+struct session {
+        pid_t monitor;
+        int client;
+        int link_fd;
+        struct link_conn conn;
+};
+
+static void pass_fd(int socket, int fd, const struct link_conn *conn)
+{
+        struct iovec iov = {.iov_base = (void *)(uintptr_t)conn, .iov_len = sizeof(*conn)};
+        union {
+                struct cmsghdr align;
+                char bytes[CMSG_SPACE(sizeof(int))];
+        } control = {0};
+        struct msghdr header = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+        struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &fd, sizeof(int));
+        if (sendmsg(socket, &header, MSG_NOSIGNAL) < 0)
+                _exit(80);
+}
+
+/* Hands its link to the test; ends with status 1 when the test sends a byte, 0 when it is gone. */
+static int fake_engine(int link_fd)
+{
+        struct link_received received;
+        char c;
+
+        if (link_receive(link_fd, &received) != 1 || received.message.type != LINK_CONN || received.n_fds != 1)
+                return 81;
+        fcntl(received.fds[0], F_SETFL, 0);
+        pass_fd(received.fds[0], link_fd, &received.message.conn);
+        close(link_fd);
+        return read(received.fds[0], &c, 1) == 1 ? 1 : 0;
+}
+
+static void take_link(struct session *session)
+{
+        struct iovec iov = {.iov_base = &session->conn, .iov_len = sizeof(session->conn)};
+        union {
+                struct cmsghdr align;
+                char bytes[CMSG_SPACE(sizeof(int))];
+        } control = {0};
+        struct msghdr header = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+        struct cmsghdr *c;
+
+        assert_int_equal(recvmsg(session->client, &header, MSG_CMSG_CLOEXEC), sizeof(session->conn));
+        c = CMSG_FIRSTHDR(&header);
+        assert_non_null(c);
+        memcpy(&session->link_fd, CMSG_DATA(c), sizeof(int));
+}
+
+static struct session session_start(void)
+{
+        struct session session = {.link_fd = -1};
+        int sockets[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+        session.monitor = fork();
+        assert_true(session.monitor >= 0);
+        if (session.monitor == 0) {
+                struct monitor_options options = {
+                        .private_fd = sockets[1], .engine_main = fake_engine, .tracer_main = tracer_main};
+
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                close(sockets[0]);
+                _exit(monitor_run(&options));
+        }
+        close(sockets[1]);
+        session.client = sockets[0];
+        take_link(&session);
+        return session;
+}
+
+static void session_end(struct session *session)
+{
+        struct link_message closed = {.type = LINK_CONN_CLOSED, .id = {.id = session->conn.conn}};
+        int status;
+
+        assert_int_equal(link_send(session->link_fd, &closed, NULL, 0), 0);
+        close(session->client);
+        assert_int_equal(waitpid(session->monitor, &status, 0), session->monitor);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        close(session->link_fd);
+}
+
+/* The next message, which must be of this type. */
+static struct link_received expect(struct session *session, enum link_type type)
+{
+        struct pollfd poll_fd = {.fd = session->link_fd, .events = POLLIN};
+        struct link_received received;
+
+        assert_int_equal(poll(&poll_fd, 1, 20000), 1);
+        assert_int_equal(link_receive(session->link_fd, &received), 1);
+        if (received.message.type == LINK_TRACE && type != LINK_TRACE)
+                print_message("unexpected LINK_TRACE: %s\n", received.message.trace.text);
+        assert_int_equal(received.message.type, type);
+        return received;
+}
+
+static void send_id(struct session *session, enum link_type type, uint32_t id)
+{
+        struct link_message message = {.type = type, .id = {.id = id}};
+
+        assert_int_equal(link_send(session->link_fd, &message, NULL, 0), 0);
+}
+
+static struct link_trace ask_trace(struct session *session, pid_t pid, uint32_t flags, struct link_received *ret)
+{
+        struct link_message message = {
+                .type = LINK_ATTACH,
+                .attach = {.conn = session->conn.conn, .req = 5, .pid = pid, .detail = DETAIL_AUTO, .flags = flags}};
+
+        assert_int_equal(link_send(session->link_fd, &message, NULL, 0), 0);
+        *ret = expect(session, LINK_TRACE);
+        assert_int_equal(ret->message.trace.req, 5);
+        assert_int_equal(ret->message.trace.conn, session->conn.conn);
+        return ret->message.trace;
+}
+
+static void expect_refused(struct session *session, pid_t pid, int error, const char *text)
+{
+        struct link_received received;
+        struct link_trace trace = ask_trace(session, pid, 0, &received);
+
+        assert_int_equal(received.n_fds, 0);
+        assert_int_equal(trace.error, error);
+        if (strstr(trace.text, text) == NULL)
+                fail_msg("\"%s\" does not contain \"%s\"", trace.text, text);
+        link_close_fds(&received);
+}
+
+/* ---------------------------------------------------------------- what an engine does with a trace */
+
+struct ring_view {
+        struct perf_event_mmap_page *page;
+        size_t n_bytes;
+};
+
+struct attached {
+        struct link_trace trace;
+        struct link_started started;
+        struct link_event_id *ids;
+        struct ring_view rings[64];
+        size_t n_rings;
+};
+
+static void *read_all(int fd, size_t n_bytes)
+{
+        void *bytes = malloc(n_bytes + 1);
+
+        assert_non_null(bytes);
+        assert_int_equal(pread(fd, bytes, n_bytes + 1, 0), n_bytes);
+        return bytes;
+}
+
+static void take_rings(struct session *session, struct attached *attached)
+{
+        struct link_received received = expect(session, LINK_RINGS);
+        const struct link_rings *rings = &received.message.rings;
+
+        assert_int_equal(rings->trace, attached->trace.trace);
+        assert_int_equal(rings->n, attached->trace.n_cpus);
+        assert_int_equal(received.n_fds, 2 * rings->n);
+        for (size_t i = 0; i < rings->n; i++) {
+                struct ring_view *view = &attached->rings[attached->n_rings++];
+
+                view->n_bytes = PAGE + attached->trace.ring_bytes;
+                view->page = mmap(NULL, view->n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, received.fds[2 * i], 0);
+                assert_ptr_not_equal(view->page, MAP_FAILED);
+        }
+        link_close_fds(&received);
+}
+
+static struct attached prepare(struct session *session, pid_t pid, uint32_t flags)
+{
+        struct link_received received;
+        struct attached attached = {.trace = ask_trace(session, pid, flags, &received)};
+
+        if (attached.trace.error != 0)
+                fail_msg("refused: %s", attached.trace.text);
+        assert_int_equal(received.n_fds, N_LINK_TRACE_FDS);
+        assert_int_equal(attached.trace.pid, pid);
+        attached.ids = read_all(received.fds[LINK_FD_IDS], attached.trace.n_ids * sizeof(struct link_event_id));
+        free(read_all(received.fds[LINK_FD_THREADS], attached.trace.n_threads * sizeof(struct link_thread)));
+        link_close_fds(&received);
+        take_rings(session, &attached);
+        return attached;
+}
+
+static struct attached attach(struct session *session, pid_t pid, uint32_t flags)
+{
+        struct attached attached = prepare(session, pid, flags);
+        struct link_received received;
+
+        send_id(session, LINK_READY, attached.trace.trace);
+        received = expect(session, LINK_STARTED);
+        attached.started = received.message.started;
+        assert_int_equal(attached.started.trace, attached.trace.trace);
+        return attached;
+}
+
+static struct link_counts expect_counts(struct session *session, const struct attached *attached, uint32_t reason)
+{
+        struct link_received received = expect(session, LINK_COUNTS);
+
+        assert_int_equal(received.message.counts.trace, attached->trace.trace);
+        assert_int_equal(received.message.counts.reason, reason);
+        return received.message.counts;
+}
+
+static struct link_counts stop(struct session *session, const struct attached *attached)
+{
+        send_id(session, LINK_STOP, attached->trace.trace);
+        return expect_counts(session, attached, LINK_STOPPED);
+}
+
+static void detach(struct session *session, struct attached *attached)
+{
+        send_id(session, LINK_CLOSE, attached->trace.trace);
+        for (size_t i = 0; i < attached->n_rings; i++)
+                munmap(attached->rings[i].page, attached->rings[i].n_bytes);
+        free(attached->ids);
+}
+
+static int kind_of(const struct attached *attached, uint64_t id)
+{
+        for (uint32_t i = 0; i < attached->trace.n_ids; i++)
+                if (attached->ids[i].id == id)
+                        return (int)attached->ids[i].kind;
+        return -1;
+}
+
+/* Samples in the fault rings by kind. The rings must not have wrapped. */
+static void count_samples(const struct attached *attached, uint64_t ret[static N_EVENT_KINDS])
+{
+        memset(ret, 0, N_EVENT_KINDS * sizeof(*ret));
+        for (size_t i = 0; i < attached->n_rings; i++) {
+                const struct perf_event_mmap_page *page = attached->rings[i].page;
+                const char *data = (const char *)page + page->data_offset;
+                uint64_t head = __atomic_load_n(&page->data_head, __ATOMIC_ACQUIRE);
+
+                assert_true(head < page->data_size);
+                for (uint64_t at = 0; at < head;) {
+                        struct perf_event_header header;
+                        uint64_t id;
+
+                        memcpy(&header, data + at, sizeof(header));
+                        memcpy(&id, data + at + sizeof(header), sizeof(id));
+                        assert_int_equal(header.type, PERF_RECORD_SAMPLE);
+                        int kind = kind_of(attached, id);
+                        assert_true(kind >= 0);
+                        ret[kind]++;
+                        at += header.size;
+                }
+        }
+}
+
+static void check_counts(const struct attached *attached, const struct link_counts *counts, uint64_t n)
+{
+        const uint64_t user = (attached->started.degraded & (1u << LINK_LACKS_TRACEPOINTS)) != 0 ? 0 : n;
+        uint64_t samples[N_EVENT_KINDS];
+
+        assert_int_equal(counts->count[EVENT_ENTRY], n);
+        assert_int_equal(counts->count[EVENT_MIN], n);
+        assert_int_equal(counts->count[EVENT_MAJ], 0);
+        assert_int_equal(counts->count[EVENT_TP_USER], user);
+        assert_int_equal(counts->count[EVENT_TP_KERNEL], 0);
+        assert_int_equal(counts->count[EVENT_TP_HIGH], 0);
+        count_samples(attached, samples);
+        for (int kind = 0; kind < EVENT_SIDEBAND; kind++) {
+                assert_int_equal(counts->lost[kind], 0);
+                assert_int_equal(samples[kind], counts->count[kind]);
+        }
+}
+
+/* ---------------------------------------------------------------- tests */
+
+static void test_eight_threads_are_counted_exactly(void **state)
+{
+        struct session session = session_start();
+        struct target target = target_start(run_workers);
+
+        assert_int_equal(hear(target.answer), 'r');
+        struct attached attached = attach(&session, target.pid, 0);
+        assert_int_equal(attached.trace.detail, DETAIL_FULL);
+        assert_int_equal(attached.trace.n_threads, N_WORKERS + 1);
+        assert_int_equal(attached.started.n_threads, N_WORKERS + 1);
+        assert_int_equal(attached.started.n_unstopped, 0);
+        assert_int_equal(attached.started.degraded & (1u << LINK_LACKS_BARRIER | 1u << LINK_LACKS_THREADS), 0);
+        say(target.command, 'g');
+        assert_int_equal(hear(target.answer), 'd');
+        struct link_counts counts = stop(&session, &attached);
+        check_counts(&attached, &counts, (uint64_t)N_WORKERS * N_PAGES);
+        assert_int_equal(counts.unseen, 0);
+        assert_true(counts.time_ns > attached.started.time_ns);
+        detach(&session, &attached);
+        target_end(&target);
+        session_end(&session);
+}
+
+static void test_exit_of_the_target(void **state)
+{
+        struct session session = session_start();
+        struct target target = target_start(run_workers);
+
+        assert_int_equal(hear(target.answer), 'r');
+        struct attached attached = attach(&session, target.pid, 0);
+        say(target.command, 'g');
+        assert_int_equal(hear(target.answer), 'd');
+        say(target.command, 'x');
+        struct link_counts counts = expect_counts(&session, &attached, LINK_EXITED);
+        assert_true(counts.count[EVENT_ENTRY] >= (uint64_t)N_WORKERS * N_PAGES);
+        assert_int_equal(counts.count[EVENT_ENTRY], counts.count[EVENT_MIN] + counts.count[EVENT_MAJ]);
+        assert_int_equal(counts.unseen, 0); /* a zombie is still readable */
+        detach(&session, &attached);
+        target_end(&target);
+        session_end(&session);
+}
+
+static void test_populated_pages_are_unseen(void **state)
+{
+        struct session session = session_start();
+        struct target target = target_start(run_workers);
+
+        assert_int_equal(hear(target.answer), 'r');
+        say(target.command, 'p'); /* once untraced, for what it faults itself */
+        assert_int_equal(hear(target.answer), 'd');
+        struct attached attached = attach(&session, target.pid, 0);
+        say(target.command, 'p');
+        assert_int_equal(hear(target.answer), 'd');
+        struct link_counts counts = stop(&session, &attached);
+        check_counts(&attached, &counts, 0);
+        assert_int_equal(counts.unseen, 64);
+        detach(&session, &attached);
+        target_end(&target);
+        session_end(&session);
+}
+
+static void test_two_traces_of_one_target(void **state)
+{
+        struct session session = session_start();
+        struct target target = target_start(run_workers);
+        struct link_received received;
+
+        assert_int_equal(hear(target.answer), 'r');
+        struct attached first = prepare(&session, target.pid, 0);
+        struct attached second = prepare(&session, target.pid, 0);
+        send_id(&session, LINK_READY, first.trace.trace); /* at once: their tracers must take turns */
+        send_id(&session, LINK_READY, second.trace.trace);
+        received = expect(&session, LINK_STARTED);
+        first.started = received.message.started;
+        assert_int_equal(first.started.trace, first.trace.trace);
+        received = expect(&session, LINK_STARTED);
+        second.started = received.message.started;
+        assert_int_equal(second.started.trace, second.trace.trace);
+        assert_int_equal(first.started.degraded & (1u << LINK_LACKS_BARRIER), 0);
+        assert_int_equal(second.started.degraded & (1u << LINK_LACKS_BARRIER), 0);
+        say(target.command, 'g');
+        assert_int_equal(hear(target.answer), 'd');
+        struct link_counts counts = stop(&session, &first);
+        check_counts(&first, &counts, (uint64_t)N_WORKERS * N_PAGES);
+        counts = stop(&session, &second);
+        check_counts(&second, &counts, (uint64_t)N_WORKERS * N_PAGES);
+        detach(&session, &first);
+        detach(&session, &second);
+        target_end(&target);
+        session_end(&session);
+}
+
+static void test_an_engine_that_dies_loses_nothing(void **state)
+{
+        struct session session = session_start();
+        struct target target = target_start(run_workers);
+        struct link_received received;
+
+        assert_int_equal(hear(target.answer), 'r');
+        struct attached attached = attach(&session, target.pid, 0);
+        for (size_t i = 0; i < attached.n_rings; i++)
+                munmap(attached.rings[i].page, attached.rings[i].n_bytes);
+        attached.n_rings = 0;
+        close(session.link_fd);
+        say(session.client, 'k');
+        say(target.command, 'g');
+        assert_int_equal(hear(target.answer), 'd');
+        take_link(&session);
+        assert_int_equal(session.conn.restarted, 1);
+        received = expect(&session, LINK_TRACE);
+        assert_int_equal(received.message.trace.restarted, 1);
+        assert_int_equal(received.message.trace.trace, attached.trace.trace);
+        assert_int_equal(received.message.trace.n_ids, attached.trace.n_ids);
+        assert_int_equal(received.n_fds, N_LINK_TRACE_FDS);
+        link_close_fds(&received);
+        take_rings(&session, &attached);
+        received = expect(&session, LINK_STARTED);
+        assert_memory_equal(&received.message.started, &attached.started, sizeof(attached.started));
+        struct link_counts counts = stop(&session, &attached);
+        check_counts(&attached, &counts, (uint64_t)N_WORKERS * N_PAGES);
+        detach(&session, &attached);
+        target_end(&target);
+        session_end(&session);
+}
+
+static void test_a_stopped_target_stays_stopped(void **state)
+{
+        struct session session = session_start();
+        struct target target = target_start(run_workers);
+        int status;
+
+        assert_int_equal(hear(target.answer), 'r');
+        kill(target.pid, SIGSTOP);
+        assert_int_equal(waitpid(target.pid, &status, WUNTRACED), target.pid);
+        assert_true(WIFSTOPPED(status));
+        for (int i = 0; i < 20; i++) {
+                struct attached attached = attach(&session, target.pid, 0);
+
+                assert_int_equal(attached.started.n_unstopped, 0);
+                detach(&session, &attached);
+        }
+        struct attached attached = attach(&session, target.pid, 0);
+        say(target.command, 'g');
+        struct pollfd poll_fd = {.fd = target.answer, .events = POLLIN};
+        assert_int_equal(poll(&poll_fd, 1, 100), 0);
+        assert_int_equal(target_state(target.pid), 'T');
+        kill(target.pid, SIGCONT);
+        assert_int_equal(hear(target.answer), 'd');
+        struct link_counts counts = stop(&session, &attached);
+        check_counts(&attached, &counts, (uint64_t)N_WORKERS * N_PAGES);
+        detach(&session, &attached);
+        target_end(&target);
+        session_end(&session);
+}
+
+/* Sends n signals to the target, one that a full queue refuses again until it is taken. */
+static pid_t start_sender(pid_t pid, int n)
+{
+        pid_t sender = fork();
+
+        assert_true(sender >= 0);
+        if (sender == 0) {
+                for (int i = 0; i < n; i++)
+                        while (sigqueue(pid, SIGRTMIN, (union sigval){0}) < 0)
+                                sched_yield();
+                _exit(0);
+        }
+        return sender;
+}
+
+static void expect_signals(struct target *target, pid_t sender, int n)
+{
+        int status, got = -1;
+
+        assert_int_equal(waitpid(sender, &status, 0), sender);
+        do {
+                say(target->command, 'n');
+                assert_int_equal(read(target->answer, &got, sizeof(got)), sizeof(got));
+        } while (got < n && target_state(target->pid) != 'T');
+        assert_int_equal(got, n);
+}
+
+static void test_no_signal_is_lost_in_the_barrier(void **state)
+{
+        struct session session = session_start();
+        struct target target = target_start(run_signals);
+
+        assert_int_equal(hear(target.answer), 'r');
+        pid_t sender = start_sender(target.pid, 20000);
+        for (int i = 0; i < 50; i++) {
+                struct attached attached = attach(&session, target.pid, 0);
+                detach(&session, &attached);
+        }
+        expect_signals(&target, sender, 20000);
+        target_end(&target);
+        session_end(&session);
+}
+
+static void test_killing_the_monitor_hurts_no_target(void **state)
+{
+        struct target target = target_start(run_signals);
+
+        assert_int_equal(hear(target.answer), 'r');
+        pid_t sender = start_sender(target.pid, 20000);
+        for (int i = 0; i < 30; i++) {
+                struct session session = session_start();
+                struct attached attached = prepare(&session, target.pid, 0);
+                int status;
+
+                send_id(&session, LINK_READY, attached.trace.trace);
+                for (int yields = 0; yields < i * 20; yields++) /* another moment of the barrier each time */
+                        sched_yield();
+                kill(session.monitor, SIGKILL);
+                assert_int_equal(waitpid(session.monitor, &status, 0), session.monitor);
+                for (size_t k = 0; k < attached.n_rings; k++)
+                        munmap(attached.rings[k].page, attached.rings[k].n_bytes);
+                free(attached.ids);
+                close(session.link_fd);
+                close(session.client);
+        }
+        expect_signals(&target, sender, 20000);
+        target_end(&target);
+}
+
+static void test_a_target_that_another_process_traces(void **state)
+{
+        struct session session = session_start();
+        struct target target = target_start(run_workers);
+        int ready[2], status;
+
+        assert_int_equal(hear(target.answer), 'r');
+        assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+        pid_t debugger = fork();
+        if (debugger == 0) {
+                char path[64];
+
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                for (pid_t tid = target.pid; tid < target.pid + 1000; tid++) {
+                        snprintf(path, sizeof(path), "/proc/%d/task/%d", target.pid, tid);
+                        if (access(path, F_OK) == 0 && ptrace(PTRACE_SEIZE, tid, NULL, NULL) < 0)
+                                _exit(1);
+                }
+                (void)write(ready[1], "r", 1);
+                for (;;)
+                        pause();
+        }
+        close(ready[1]);
+        assert_int_equal(hear(ready[0]), 'r');
+        struct attached attached = attach(&session, target.pid, 0);
+        assert_true((attached.started.degraded & (1u << LINK_LACKS_BARRIER)) != 0);
+        assert_int_equal(attached.started.degraded_errno[LINK_LACKS_BARRIER], EBUSY);
+        assert_int_equal(attached.started.degraded & (1u << LINK_LACKS_THREADS), 0);
+        say(target.command, 'g');
+        assert_int_equal(hear(target.answer), 'd');
+        struct link_counts counts = stop(&session, &attached);
+        check_counts(&attached, &counts, (uint64_t)N_WORKERS * N_PAGES);
+        assert_int_equal(counts.unseen, 0);
+        detach(&session, &attached);
+        kill(debugger, SIGKILL);
+        waitpid(debugger, &status, 0);
+        close(ready[0]);
+        target_end(&target);
+        session_end(&session);
+}
+
+/* 'v': the main thread waits in vfork(2) until the pipe gets another byte. */
+static void run_vfork(int command, int answer)
+{
+        pthread_t thread;
+        char c;
+
+        pthread_create(&thread, NULL, worker, NULL);
+        (void)write(answer, "r", 1);
+        while (read(command, &c, 1) == 1)
+                if (c == 'v') {
+                        (void)write(answer, "v", 1);
+                        if (vfork() == 0) {
+                                (void)read(command, &c, 1);
+                                _exit(0);
+                        }
+                        (void)write(answer, "d", 1);
+                }
+}
+
+static void test_a_thread_that_does_not_stop_holds_nobody(void **state)
+{
+        struct session session = session_start();
+        struct target target = target_start(run_vfork);
+
+        assert_int_equal(hear(target.answer), 'r');
+        say(target.command, 'v');
+        assert_int_equal(hear(target.answer), 'v');
+        while (target_state(target.pid) != 'D') /* in the kernel, waiting for its child */
+                sched_yield();
+        struct attached attached = attach(&session, target.pid, 0);
+        assert_int_equal(attached.started.n_unstopped, 1);
+        assert_int_equal(attached.started.n_threads, 2);
+        say(target.command, 'x');
+        assert_int_equal(hear(target.answer), 'd');
+        struct link_counts counts = stop(&session, &attached);
+        assert_int_equal(counts.count[EVENT_ENTRY], counts.count[EVENT_MIN] + counts.count[EVENT_MAJ]);
+        detach(&session, &attached);
+        target_end(&target);
+        session_end(&session);
+}
+
+static void run_zombie_leader(int command, int answer)
+{
+        pthread_t thread;
+
+        pthread_create(&thread, NULL, worker, NULL);
+        (void)write(answer, "r", 1);
+        syscall(SYS_exit, 0);
+}
+
+static void test_a_zombie_leader_with_live_threads(void **state)
+{
+        struct session session = session_start();
+        struct target target = target_start(run_zombie_leader);
+
+        assert_int_equal(hear(target.answer), 'r');
+        while (target_state(target.pid) != 'Z')
+                sched_yield();
+        struct attached attached = attach(&session, target.pid, 0);
+        assert_int_equal(attached.started.n_unstopped, 0);
+        assert_int_equal(attached.started.degraded & (1u << LINK_LACKS_BARRIER), 0);
+        struct link_counts counts = stop(&session, &attached);
+        assert_int_equal(counts.unseen, 0);
+        detach(&session, &attached);
+        target_end(&target);
+        session_end(&session);
+}
+
+static pid_t child_of(pid_t parent)
+{
+        char path[64];
+        int child = 0;
+        FILE *file;
+
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+        file = fopen(path, "r");
+        assert_non_null(file);
+        assert_int_equal(fscanf(file, "%d", &child), 1);
+        fclose(file);
+        return child;
+}
+
+static void test_what_cannot_be_traced(void **state)
+{
+        struct session session = session_start();
+        pid_t zombie = fork();
+        siginfo_t info;
+        char thread[64];
+        int status;
+
+        if (zombie == 0)
+                _exit(0);
+        assert_int_equal(waitid(P_PID, (id_t)zombie, &info, WEXITED | WNOWAIT), 0);
+        expect_refused(&session, zombie, ESRCH, "it has ended already");
+        assert_int_equal(waitpid(zombie, &status, 0), zombie);
+        expect_refused(&session, zombie, ESRCH, "there is no such process");
+        expect_refused(&session, 0, ESRCH, "there is no such process");
+        expect_refused(&session, -1, ESRCH, "there is no such process");
+        expect_refused(&session, 2, EINVAL, "it is a kernel thread");
+        expect_refused(&session, session.monitor, EINVAL, "part of faultline itself");
+        expect_refused(&session, child_of(session.monitor), EINVAL, "part of faultline itself");
+        expect_refused(&session, getpid(), EINVAL, "part of faultline itself");
+        struct target target = target_start(run_vfork);
+        assert_int_equal(hear(target.answer), 'r');
+        snprintf(thread, sizeof(thread), "it is a thread of process %d", target.pid);
+        pid_t tid = target.pid;
+        do {
+                char path[64];
+
+                tid++;
+                snprintf(path, sizeof(path), "/proc/%d/task/%d", target.pid, tid);
+                if (access(path, F_OK) == 0)
+                        break;
+        } while (tid < target.pid + 1000);
+        expect_refused(&session, tid, EINVAL, thread);
+        target_end(&target);
+        session_end(&session);
+}
+
+static void run_exec(int command, int answer)
+{
+        char c;
+
+        (void)read(command, &c, 1);
+        execl("/proc/self/exe", "monitor_link", "--exit", NULL);
+        _exit(99);
+}
+
+static void test_from_exec(void **state)
+{
+        struct session session = session_start();
+        struct target target = target_start(run_exec);
+        uint64_t samples[N_EVENT_KINDS];
+
+        struct attached attached = attach(&session, target.pid, LINK_ATTACH_FROM_EXEC);
+        assert_int_equal(attached.started.degraded & (1u << LINK_LACKS_BARRIER), 0);
+        say(target.command, 'g');
+        struct link_counts counts = expect_counts(&session, &attached, LINK_EXITED);
+        assert_true(counts.count[EVENT_ENTRY] > 10);
+        assert_int_equal(counts.count[EVENT_ENTRY], counts.count[EVENT_MIN] + counts.count[EVENT_MAJ]);
+        assert_int_not_equal(counts.unseen, PROTO_UNSEEN_UNKNOWN);
+        count_samples(&attached, samples);
+        for (int kind = 0; kind < EVENT_SIDEBAND; kind++)
+                assert_int_equal(samples[kind], counts.count[kind]);
+        detach(&session, &attached);
+        target_end(&target);
+        session_end(&session);
+}
+
+/* ---------------------------------------------------------------- files */
+
+static struct link_received open_file(struct session *session, struct link_open open)
+{
+        struct link_message message = {.type = LINK_OPEN, .open = open};
+        struct link_received received;
+
+        assert_int_equal(link_send(session->link_fd, &message, NULL, 0), 0);
+        received = expect(session, LINK_OPENED);
+        assert_int_equal(received.message.opened.trace, open.trace);
+        assert_int_equal(received.message.opened.req, open.req);
+        assert_int_equal(received.message.opened.kind, open.kind);
+        assert_int_equal(received.n_fds, received.message.opened.error == 0 ? 1 : 0);
+        return received;
+}
+
+static void expect_open_error(struct session *session, struct link_open open, int error)
+{
+        struct link_received received = open_file(session, open);
+
+        assert_int_equal(received.message.opened.error, error);
+}
+
+static void expect_same_file(struct session *session, struct link_open open, const struct stat *st)
+{
+        struct link_received received = open_file(session, open);
+        struct stat got;
+
+        assert_int_equal(received.message.opened.error, 0);
+        assert_int_equal(fstat(received.fds[0], &got), 0);
+        assert_int_equal(got.st_ino, st->st_ino);
+        assert_int_equal(fcntl(received.fds[0], F_GETFL) & O_ACCMODE, O_RDONLY);
+        link_close_fds(&received);
+}
+
+static void *mapped_file;
+
+/* Maps the file "mapped" of the current directory. */
+static void run_mapper(int command, int answer)
+{
+        char c;
+
+        (void)write(answer, "r", 1);
+        (void)read(command, &c, 1);
+        (void)write(answer, "d", 1);
+        (void)read(command, &c, 1);
+}
+
+static void test_files(void **state)
+{
+        struct session session = session_start();
+        char path[] = "/tmp/monitor-link-XXXXXX", other[64];
+        int fd = mkstemp(path);
+        struct stat st;
+
+        assert_true(fd >= 0);
+        assert_int_equal(ftruncate(fd, (off_t)PAGE), 0);
+        assert_int_equal(fstat(fd, &st), 0);
+        mapped_file = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+        assert_ptr_not_equal(mapped_file, MAP_FAILED);
+        struct target target = target_start(run_mapper);
+        assert_int_equal(hear(target.answer), 'r');
+        munmap(mapped_file, PAGE);
+        close(fd);
+        struct attached attached = attach(&session, target.pid, 0);
+        struct link_open open = {.trace = attached.trace.trace,
+                                 .req = 9,
+                                 .kind = LINK_OPEN_IMAGE,
+                                 .addr = (uint64_t)(uintptr_t)mapped_file,
+                                 .inode = st.st_ino,
+                                 .major = major(st.st_dev),
+                                 .minor = minor(st.st_dev)};
+
+        memcpy(open.path, path, sizeof(path));
+        expect_same_file(&session, open, &st);
+        /* Renamed, then deleted: what is mapped is still what is opened. */
+        snprintf(other, sizeof(other), "%s.renamed", path);
+        assert_int_equal(rename(path, other), 0);
+        expect_same_file(&session, open, &st);
+        assert_int_equal(unlink(other), 0);
+        expect_same_file(&session, open, &st);
+        /* Nothing mapped there, and the path gone. */
+        open.addr = 4096;
+        expect_open_error(&session, open, ENOENT);
+        /* By path alone: another inode than the record's, a directory, a device, a relative path. */
+        memcpy(open.path, "/bin/sh", 8);
+        expect_open_error(&session, open, ESTALE);
+        memcpy(open.path, "/tmp", 5);
+        expect_open_error(&session, open, EINVAL);
+        memcpy(open.path, "/dev/zero", 10);
+        expect_open_error(&session, open, EINVAL);
+        memcpy(open.path, "bin/sh", 7);
+        expect_open_error(&session, open, EINVAL);
+        memset(open.path, 'x', sizeof(open.path));
+        expect_open_error(&session, open, EINVAL);
+
+        memset(&open, 0, sizeof(open));
+        open.trace = attached.trace.trace;
+        open.kind = LINK_OPEN_BUILD_ID;
+        open.n_build_id = LINK_BUILD_ID_BYTES;
+        expect_open_error(&session, open, ENOENT);
+        open.n_build_id = LINK_BUILD_ID_BYTES + 1;
+        expect_open_error(&session, open, EINVAL);
+        open.kind = LINK_OPEN_DEBUGLINK;
+        memcpy(open.path, "/bin/sh", 8);
+        memcpy(open.name, "../../etc/passwd", 17);
+        expect_open_error(&session, open, EINVAL);
+        memcpy(open.name, "..", 3);
+        expect_open_error(&session, open, EINVAL);
+        memcpy(open.name, "no-such.debug", 14);
+        expect_open_error(&session, open, ENOENT);
+        open.kind = 77;
+        expect_open_error(&session, open, EINVAL);
+
+        open.kind = LINK_OPEN_MAPS;
+        struct link_received maps = open_file(&session, open);
+        assert_int_equal(maps.message.opened.error, 0);
+        link_close_fds(&maps);
+        open.kind = LINK_OPEN_KALLSYMS;
+        struct link_received kallsyms = open_file(&session, open);
+        assert_int_equal(kallsyms.message.opened.error,
+                         (attached.started.degraded & (1u << LINK_LACKS_KALLSYMS)) != 0 ? EPERM : 0);
+        link_close_fds(&kallsyms);
+        detach(&session, &attached);
+        target_end(&target);
+        session_end(&session);
+}
+
+/* ---------------------------------------------------------------- another user's client, of the service */
+
+struct service {
+        pid_t monitor;
+        char folder[32], path[64];
+};
+
+static struct service service_start(void)
+{
+        struct service service = {.folder = "/tmp/monitor-link-XXXXXX"};
+
+        assert_non_null(mkdtemp(service.folder));
+        snprintf(service.path, sizeof(service.path), "%s/socket", service.folder);
+        service.monitor = fork();
+        if (service.monitor == 0) {
+                struct monitor_options options = {.private_fd = -1,
+                                                  .socket_path = service.path,
+                                                  .engine_main = fake_engine,
+                                                  .tracer_main = tracer_main};
+
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                _exit(monitor_run(&options));
+        }
+        return service;
+}
+
+static void service_end(struct service *service)
+{
+        int status;
+
+        kill(service->monitor, SIGTERM);
+        assert_int_equal(waitpid(service->monitor, &status, 0), service->monitor);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        unlink(service->path);
+        rmdir(service->folder);
+}
+
+static void become_nobody(void)
+{
+        if (syscall(SYS_setgroups, 0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+            setresuid(NOBODY, NOBODY, NOBODY) < 0)
+                _exit(83);
+        prctl(PR_SET_DUMPABLE, 1);
+}
+
+/* A connection that nobody made: the credentials are recorded at connect(2). */
+static struct session session_of_nobody(const struct service *service)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        struct session session = {.monitor = -1, .link_fd = -1};
+
+        memcpy(address.sun_path, service->path, strlen(service->path));
+        session.client = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        while (access(service->path, F_OK) < 0)
+                sched_yield();
+        /* seteuid of this thread alone, as the kernel sees it; connect(2) records effective ids. */
+        assert_int_equal(chmod(service->folder, 0755), 0);
+        assert_int_equal(chmod(service->path, 0666), 0);
+        assert_int_equal(setegid(NOBODY), 0);
+        assert_int_equal(seteuid(NOBODY), 0);
+        int r;
+        do /* bound, but not yet listening */
+                r = connect(session.client, (const struct sockaddr *)&address, sizeof(address));
+        while (r < 0 && errno == ECONNREFUSED);
+        assert_int_equal(r, 0);
+        assert_int_equal(seteuid(0), 0);
+        assert_int_equal(setegid(0), 0);
+        take_link(&session);
+        return session;
+}
+
+static void run_as_nobody(int command, int answer)
+{
+        become_nobody();
+        run_signals(command, answer);
+}
+
+static void run_as_nobody_undumpable(int command, int answer)
+{
+        become_nobody();
+        prctl(PR_SET_DUMPABLE, 0);
+        run_signals(command, answer);
+}
+
+static void test_a_user_may_trace_own_processes_only(void **state)
+{
+        struct service service = service_start();
+        struct session session = session_of_nobody(&service);
+        struct target roots = target_start(run_signals);
+        struct target own = target_start(run_as_nobody);
+        struct target undumpable = target_start(run_as_nobody_undumpable);
+
+        assert_int_equal(session.conn.uid, NOBODY);
+        assert_int_equal(session.conn.rights, 0);
+        assert_int_equal(hear(roots.answer), 'r');
+        assert_int_equal(hear(own.answer), 'r');
+        assert_int_equal(hear(undumpable.answer), 'r');
+        expect_refused(&session, roots.pid, EPERM, "user 65534 may not trace it");
+        expect_refused(&session, undumpable.pid, EPERM, "user 65534 may not trace it");
+        struct attached attached = attach(&session, own.pid, 0);
+        assert_int_equal(attached.trace.detail, DETAIL_FULL);
+        struct link_open maps = {.trace = attached.trace.trace, .kind = LINK_OPEN_MAPS};
+        struct link_received received = open_file(&session, maps);
+        assert_int_equal(received.message.opened.error, 0);
+        link_close_fds(&received);
+        stop(&session, &attached);
+        detach(&session, &attached);
+        service_end(&service);
+        close(session.client);
+        close(session.link_fd);
+        target_end(&roots);
+        target_end(&own);
+        target_end(&undumpable);
+}
+
+/* ---------------------------------------------------------------- */
+
+static int skipped(const char *why)
+{
+        printf("skipped: %s\n", why);
+        return 77;
+}
+
+int main(int argc, char *argv[])
+{
+        struct perf_event_attr attr = {.size = sizeof(attr),
+                                       .type = PERF_TYPE_SOFTWARE,
+                                       .config = PERF_COUNT_SW_PAGE_FAULTS,
+                                       .sample_period = 1,
+                                       .sample_type = PERF_SAMPLE_PHYS_ADDR};
+        int fd;
+
+        if (argc > 1 && strcmp(argv[1], "--exit") == 0)
+                return 0;
+        if (geteuid() != 0)
+                return skipped("needs root, for targets of other users and for full detail");
+        fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+        if (fd < 0)
+                return skipped("perf events with physical addresses are refused here");
+        close(fd);
+        signal(SIGPIPE, SIG_IGN);
+
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_eight_threads_are_counted_exactly),
+                cmocka_unit_test(test_exit_of_the_target),
+                cmocka_unit_test(test_populated_pages_are_unseen),
+                cmocka_unit_test(test_two_traces_of_one_target),
+                cmocka_unit_test(test_an_engine_that_dies_loses_nothing),
+                cmocka_unit_test(test_a_stopped_target_stays_stopped),
+                cmocka_unit_test(test_no_signal_is_lost_in_the_barrier),
+                cmocka_unit_test(test_killing_the_monitor_hurts_no_target),
+                cmocka_unit_test(test_a_target_that_another_process_traces),
+                cmocka_unit_test(test_a_thread_that_does_not_stop_holds_nobody),
+                cmocka_unit_test(test_a_zombie_leader_with_live_threads),
+                cmocka_unit_test(test_what_cannot_be_traced),
+                cmocka_unit_test(test_from_exec),
+                cmocka_unit_test(test_files),
+                cmocka_unit_test(test_a_user_may_trace_own_processes_only),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

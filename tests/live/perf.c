@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* perf record on the same target at the same time: it must have seen the same (address, instruction) pairs, as often.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/harness.h"
+
+struct pair {
+        uint64_t addr, ip;
+};
+
+struct pairs {
+        struct pair *pairs;
+        size_t n, size;
+};
+
+static void add(struct pairs *to, uint64_t addr, uint64_t ip)
+{
+        if (to->n == to->size) {
+                to->size = to->size ? 2 * to->size : 1024;
+                to->pairs = reallocarray(to->pairs, to->size, sizeof(*to->pairs));
+                CHECK(to->pairs, "out of memory");
+        }
+        to->pairs[to->n++] = (struct pair){.addr = addr, .ip = ip};
+}
+
+static int order(const void *a, const void *b)
+{
+        const struct pair *x = a, *y = b;
+
+        if (x->addr != y->addr)
+                return x->addr < y->addr ? -1 : 1;
+        return x->ip < y->ip ? -1 : x->ip > y->ip;
+}
+
+/* perf record that starts disabled and obeys a pipe: it has begun when it acknowledges. */
+struct perf {
+        struct child child;
+        int control, ack;
+        char data[64];
+};
+
+static void perf_say(struct perf *perf, const char *command)
+{
+        char answer[5];
+
+        CHECK(write(perf->control, command, strlen(command)) == (ssize_t)strlen(command), "perf is gone");
+        CHECK(read(perf->ack, answer, sizeof(answer)) == (ssize_t)sizeof(answer), "perf does not acknowledge");
+}
+
+static void perf_start(struct perf *perf, pid_t pid)
+{
+        int control[2], ack[2];
+        char number[16], option[64];
+        const char *argv[] = {"perf", "record", "-q",   "-e", "page-faults", "-c1", "-d",   "-m", "1024",
+                              "-D",   "-1",     option, "-o", perf->data,    "-p",  number, NULL};
+
+        harness_doing("starting perf record");
+        CHECK(pipe(control) == 0 && pipe(ack) == 0, "pipe: %s", strerror(errno));
+        (void)snprintf(number, sizeof(number), "%d", (int)pid);
+        (void)snprintf(option, sizeof(option), "--control=fd:%d,%d", control[0], ack[1]);
+        (void)snprintf(perf->data, sizeof(perf->data), "./faultline-perf-%d.data", (int)getpid());
+        child_start(&perf->child, argv, &(struct child_options){.dies_with_us = true});
+        perf->control = control[1];
+        perf->ack = ack[0];
+        perf_say(perf, "enable\n");
+}
+
+static void perf_collect(struct perf *perf, struct pairs *ret)
+{
+        const char *argv[] = {"perf", "script", "-i", perf->data, "-F", "addr,ip", NULL};
+        struct child script;
+        uint64_t addr, ip;
+        char *line;
+
+        perf_say(perf, "stop\n");
+        (void)child_wait(&perf->child);
+        child_close(&perf->child);
+        harness_doing("reading perf script");
+        child_start(&script, argv, NULL);
+        while ((line = lines_next(&script.out)))
+                if (sscanf(line, "%" SCNx64 " %" SCNx64, &addr, &ip) == 2)
+                        add(ret, addr, ip);
+        CHECK(child_wait(&script) == 0, "perf script failed");
+        child_close(&script);
+        (void)unlink(perf->data);
+}
+
+static void compare(const struct pairs *ours, const struct pairs *theirs)
+{
+        qsort(ours->pairs, ours->n, sizeof(*ours->pairs), order);
+        qsort(theirs->pairs, theirs->n, sizeof(*theirs->pairs), order);
+        for (size_t i = 0; i < ours->n && i < theirs->n; i++)
+                CHECK(order(&ours->pairs[i], &theirs->pairs[i]) == 0,
+                      "ours 0x%" PRIx64 " from 0x%" PRIx64 ", perf's 0x%" PRIx64 " from 0x%" PRIx64,
+                      ours->pairs[i].addr, ours->pairs[i].ip, theirs->pairs[i].addr, theirs->pairs[i].ip);
+        CHECK(ours->n == theirs->n, "%zu faults here, %zu in perf", ours->n, theirs->n);
+}
+
+int main(int argc, char **argv)
+{
+        struct target target;
+        struct client client;
+        struct perf perf;
+        struct pairs ours = {0}, theirs = {0};
+        json_t *fault;
+        size_t i;
+
+        CHECK(argc >= 3, "usage: perf TARGET CASE [ARGUMENT]");
+        harness_begin(50);
+        harness_need_full();
+        harness_need_program("perf");
+        target_start(&target, argv[1], argv[2], argv[3]);
+        client_attach(&client, target.pid);
+        perf_start(&perf, target.pid);
+        target_open_gate(&target);
+        client_read_until_done(&client, &target);
+        perf_collect(&perf, &theirs);
+        CHECK(client_stop(&client) == 0, "the client failed");
+        check_nothing_missing(&client);
+        json_array_foreach(client.faults, i, fault) add(&ours, address_of(fault, "addr"), address_of(fault, "ip"));
+        compare(&ours, &theirs);
+        CHECK(ours.n == target_n_expected(&target), "%zu faults instead of %zu", ours.n, target_n_expected(&target));
+        client_free(&client);
+        CHECK(target_finish(&target) == 0, "the target failed");
+        return 0;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* robust CASE: the engine dies, the client stops reading, the client dies. The target never notices, the ledger holds.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/harness.h"
+
+#define N_FLOOD 2000000
+#define N_FLOOD_TEXT "2000000"
+#define N_BEFORE_CRASH 5000
+
+/* The private daemon is the client's only child, the engine the daemon's once the attach is over. */
+static pid_t engine_of(const struct client *client)
+{
+        pid_t daemon = process_child(client->child.pid), engine;
+
+        CHECK(daemon > 0, "the client has no daemon");
+        engine = process_child(daemon);
+        CHECK(engine > 0, "the daemon has no engine");
+        return engine;
+}
+
+static void test_engine_killed(void)
+{
+        struct target target;
+        struct client client;
+
+        target_start(&target, "anon", "flood", "300000");
+        client_attach(&client, target.pid);
+        client.count_only = true;
+        target_open_gate(&target);
+        while (client.n_faults < N_BEFORE_CRASH)
+                CHECK(client_read(&client), "the client ended too early");
+        CHECK(kill(engine_of(&client), SIGKILL) == 0, "the engine is gone");
+        client_read_until_done(&client, &target);
+        CHECK(client_stop(&client) == 0, "the client failed");
+        CHECK(client_n(&client, "gap") == 1, "%zu gap lines instead of one", client_n(&client, "gap"));
+        CHECK(number_of(check_ledger(&client), "kernel") == target_n_expected(&target), "the ledger forgot some: %s",
+              json_dumps(check_ledger(&client), 0));
+        client_free(&client);
+        CHECK(target_finish(&target) == 0, "the target failed");
+}
+
+/* The target finishes while its watcher stands still: nobody waits for a client. */
+static void test_client_stopped(void)
+{
+        struct target target;
+        struct client client;
+        json_t *ledger;
+
+        target_start(&target, "anon", "flood", N_FLOOD_TEXT);
+        client_attach(&client, target.pid);
+        client.count_only = true;
+        CHECK(kill(client.child.pid, SIGSTOP) == 0, "the client is gone");
+        process_wait_state(client.child.pid, 'T');
+        harness_doing("waiting for the target while the client is stopped");
+        target_open_gate(&target);
+        CHECK(strcmp(lines_next(&target.child.out), "done") == 0, "the target failed");
+        CHECK(kill(client.child.pid, SIGCONT) == 0, "the client is gone");
+        CHECK(client_stop(&client) == 0, "the client failed");
+        ledger = check_ledger(&client);
+        CHECK(number_of(ledger, "kernel") == N_FLOOD && number_of(ledger, "lost_kernel") == 0, "lost: %s",
+              json_dumps(ledger, 0));
+        CHECK(number_of(ledger, "dropped_client") > 0 && client_n(&client, "drops") > 0, "nothing was dropped: %s",
+              json_dumps(ledger, 0));
+        client_free(&client);
+        CHECK(target_finish(&target) == 0, "the target failed");
+}
+
+static void test_client_killed(void)
+{
+        struct target target;
+        struct client client;
+
+        target_start(&target, "anon", "flood", "300000");
+        client_attach(&client, target.pid);
+        client.count_only = true;
+        target_open_gate(&target);
+        while (client.n_faults < N_BEFORE_CRASH)
+                CHECK(client_read(&client), "the client ended too early");
+        CHECK(kill(client.child.pid, SIGKILL) == 0 && child_wait(&client.child) == 128 + SIGKILL, "killing the client");
+        harness_doing("waiting for the target after the client died");
+        CHECK(strcmp(lines_next(&target.child.out), "done") == 0, "the target failed");
+        CHECK(target_finish(&target) == 0, "the target failed");
+}
+
+static const struct {
+        const char *name;
+        void (*run)(void);
+} cases[] = {{"engine-killed", test_engine_killed},
+             {"client-stopped", test_client_stopped},
+             {"client-killed", test_client_killed}};
+
+int main(int argc, char **argv)
+{
+        CHECK(argc == 2, "usage: robust CASE");
+        harness_begin(80);
+        harness_need_full();
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+                if (strcmp(cases[i].name, argv[1]) == 0) {
+                        cases[i].run();
+                        return 0;
+                }
+        fail("no case %s", argv[1]);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How a live test drives the real client, the real daemon and a target that knows what it will do.
+ *
+ * Every function here either does what it says or ends the test: with a readable reason and status 1, or with 77 when
+ * the machine lacks something. A test has no time-outs of its own but the alarm that harness_begin() sets.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "proto/base.h"
+
+#define MAX_ARGS 32
+
+_Noreturn void fail(const char *format, ...) PRINTF_LIKE(1, 2);
+_Noreturn void skip(const char *format, ...) PRINTF_LIKE(1, 2);
+#define CHECK(condition, ...)                                                                                          \
+        do {                                                                                                           \
+                if (!(condition))                                                                                      \
+                        fail(__VA_ARGS__);                                                                             \
+        } while (false)
+
+/* Ends the test with what it was doing after so many seconds. */
+void harness_begin(unsigned int limit_seconds);
+/* Said when the time is up. text must live on. */
+void harness_doing(const char *text);
+/* The machine traces at full detail: root, tracepoints. Skips the test otherwise. */
+void harness_need_full(void);
+void harness_need_root(void);
+void harness_need_program(const char *name);
+
+/* Lines of a pipe, whole ones only. */
+struct lines {
+        int fd;
+        char *data;
+        size_t start, end, size_bytes;
+        bool eof;
+};
+
+/* One read(2), for those who poll(2) first. */
+void lines_fill(struct lines *lines);
+/* A line that has been read already; NULL: none is complete. */
+char *lines_take(struct lines *lines);
+/* The next line without its newline, valid until the next call; NULL at end of file. */
+char *lines_next(struct lines *lines);
+
+/* A child with its standard streams: in and out are pipes, error goes to a file that child_errors() reads back. */
+struct child {
+        pid_t pid;
+        int in_fd;
+        struct lines out;
+        int error_fd;
+        int status; /* of waitpid(), once reaped */
+};
+
+struct child_options {
+        uid_t uid; /* 0: as we are */
+        bool dies_with_us;
+        bool held; /* waits before its exec until child_release() */
+};
+
+/* argv ends with NULL; looked up in PATH. */
+void child_start(struct child *child, const char *const *argv, const struct child_options *options);
+void child_release(struct child *child);
+/* Exit status as a shell has it: 128 + the signal's number. Reaps. */
+int child_wait(struct child *child);
+/* All that the child wrote to standard error so far. Freed by the caller. */
+char *child_errors(const struct child *child);
+void child_show_errors(const struct child *child);
+void child_close(struct child *child);
+/* When the test fails, what this child wrote to standard error is shown. */
+void harness_watch(const struct child *child);
+
+/* Third field of /proc/PID/stat; 0 when there is no such process. */
+char process_state(pid_t pid);
+void process_wait_state(pid_t pid, char state);
+/* The first child of a process; 0 if it has none. */
+pid_t process_child(pid_t pid);
+
+/* A target: its expectations were read, it waits at its gate. */
+struct target {
+        struct child child;
+        pid_t pid;
+        json_t *expected;
+};
+
+/* Name without "target_", then its case and argument (may be NULL). Skips the test if the target says so. */
+void target_start(struct target *target, const char *name, const char *which, const char *argument);
+void target_start_as(struct target *target, uid_t uid, const char *name, const char *which, const char *argument);
+void target_open_gate(struct target *target);
+/* Let it go and reap it; its exit status. */
+int target_finish(struct target *target);
+size_t target_n_expected(const struct target *target);
+
+/* faultline --format=json. */
+struct client {
+        struct child child;
+        json_t *faults; /* array, unless only counted */
+        json_t *others; /* array of every other line */
+        uint64_t n_faults;
+        bool count_only;
+        uint64_t last_seq;
+};
+
+/* args ends with NULL; --private is added unless args name a socket. */
+void client_start(struct client *client, const char *const *args);
+void client_start_as(struct client *client, uid_t uid, const char *const *args);
+void client_attach(struct client *client, pid_t pid); /* -p PID and nothing else, and waits until attached */
+/* Reads one line. false at end of file. */
+bool client_read(struct client *client);
+/* Reads until a line of this type came, which is returned (borrowed). */
+json_t *client_wait_for(struct client *client, const char *type);
+/* Reads both until the target says done. */
+void client_read_until_done(struct client *client, struct target *target);
+/* To the end of file; the exit status. */
+int client_finish(struct client *client);
+/* SIGINT, then client_finish(). */
+int client_stop(struct client *client);
+json_t *client_find(const struct client *client, const char *type); /* first line of the type, borrowed, or NULL */
+size_t client_n(const struct client *client, const char *type);
+void client_free(struct client *client);
+
+/* A daemon of our own at a socket in the working directory. */
+struct daemon {
+        struct child child;
+        char socket[64];
+};
+
+/* wrapper: program and arguments before faultlined, NULL-terminated, or NULL. Returns once it listens. */
+void daemon_start(struct daemon *daemon, const char *const *wrapper);
+void daemon_stop(struct daemon *daemon);
+
+const char *text_of(const json_t *object, const char *key); /* "" when absent */
+uint64_t number_of(const json_t *object, const char *key);  /* fails the test when absent */
+uint64_t address_of(const json_t *object, const char *key);
+
+/* The ledger of the (only) end line adds up, and delivered is the number of fault lines. Returned borrowed. */
+json_t *check_ledger(const struct client *client);
+/* ... and nothing was filtered, dropped, lost or incomplete. */
+void check_nothing_missing(const struct client *client);
+
+enum compare_fields {
+        COMPARE_ADDRESS = 0,
+        COMPARE_CAUSE = 1, /* cause and evidence */
+        COMPARE_ACCESS = 2,
+        COMPARE_OUTCOME = 4, /* outcome and mode */
+        COMPARE_NAMES = 8,
+        COMPARE_PAGE = 16, /* page size and frames */
+        COMPARE_ALL = 31,
+};
+
+/* The faults are those that the target announced, each as often as it said, and no other. */
+void compare_faults(const struct client *client, const struct target *target, unsigned int fields);

@@ -1,0 +1,641 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The client's conversation with a daemon, good and hostile. The pure part (session.c) is driven frame by frame; the
+ * whole command (cmd_trace.c) runs in a child against a fake daemon that listens on a socket of its own.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "client/cmd_trace.h"
+#include "client/conn.h"
+#include "client/session.h"
+#include "client/view_json.h"
+#include "tests/unit/fake_daemon.h"
+
+/* --- the pure part --- */
+
+enum { SENT_MAX = 16 };
+
+struct talk {
+        struct session session;
+        struct view *view;
+        struct proto_header sent[SENT_MAX];
+        uint8_t bodies[SENT_MAX][512];
+        size_t n_sent;
+};
+
+static int record_sent(void *arg, const uint8_t *frame, size_t n_bytes)
+{
+        struct talk *talk = arg;
+
+        assert_true(talk->n_sent < SENT_MAX);
+        assert_int_equal(proto_decode_header(frame, n_bytes, &talk->sent[talk->n_sent]), 0);
+        assert_true(n_bytes - PROTO_HEADER_BYTES <= sizeof(talk->bodies[0]));
+        memcpy(talk->bodies[talk->n_sent], frame + PROTO_HEADER_BYTES, n_bytes - PROTO_HEADER_BYTES);
+        talk->n_sent++;
+        return 0;
+}
+
+static void talk_begin(struct talk *talk, size_t n_pids)
+{
+        static const int32_t pids[] = {42, 50};
+        const struct session_options options = {.detail = DETAIL_AUTO, .count_limit = 100};
+
+        *talk = (struct talk){.view = view_json_new()};
+        assert_non_null(talk->view);
+        assert_int_equal(session_init(&talk->session, &options, pids, n_pids), 0);
+        talk->session.view = talk->view;
+        talk->session.send = record_sent;
+        talk->session.send_arg = talk;
+        assert_int_equal(session_start(&talk->session), 0);
+}
+
+static void talk_end(struct talk *talk)
+{
+        session_free(&talk->session);
+        talk->view = view_json_free(talk->view);
+}
+
+static int hear(struct talk *talk, struct bytes frame)
+{
+        return session_receive(&talk->session, frame.data, frame.n_bytes);
+}
+
+static bool holds(const struct text *text, const char *needle)
+{
+        return text->n_bytes > 0 && memmem(text->data, text->n_bytes, needle, strlen(needle));
+}
+
+static void talk_run(struct talk *talk)
+{
+        talk_begin(talk, 1);
+        assert_int_equal(hear(talk, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES)), 0);
+        assert_int_equal(hear(talk, fake_attached(7, 1, 42)), 0);
+        assert_int_equal(hear(talk, fake_dict(7)), 0);
+}
+
+static void test_whole_trace(void **unused)
+{
+        const struct proto_event event = fake_event();
+        const struct proto_ledger ledger = {.kernel = 5, .delivered = 3, .filtered = 2};
+        struct talk talk;
+        struct proto_attach attach;
+
+        talk_run(&talk);
+        assert_int_equal(talk.n_sent, 2);
+        assert_int_equal(talk.sent[0].type, MESSAGE_HELLO);
+        assert_int_equal(talk.sent[1].type, MESSAGE_ATTACH);
+        assert_int_equal(proto_decode_attach(talk.bodies[1], sizeof(talk.bodies[1]), &attach), 0);
+        assert_int_equal(attach.pid, 42);
+        assert_int_equal(attach.count_limit, 100);
+        assert_int_equal(hear(&talk, fake_events(7, 0, &event, 3, 2)), 0);
+        assert_int_equal(talk.session.targets[0].state.n_received, 3);
+        assert_int_equal(session_stop(&talk.session), 0);
+        assert_int_equal(session_stop(&talk.session), 0);
+        assert_int_equal(talk.n_sent, 3);
+        assert_int_equal(talk.sent[2].type, MESSAGE_STOP);
+        assert_int_equal(talk.sent[2].trace, 7);
+        assert_false(session_done(&talk.session));
+        assert_int_equal(hear(&talk, fake_end(7, END_STOPPED, &ledger)), 0);
+        assert_true(session_done(&talk.session));
+        assert_false(talk.session.failed);
+        assert_int_equal(talk.view->err.n_bytes, 0);
+        talk_end(&talk);
+}
+
+static void test_one_of_two_refused(void **unused)
+{
+        const struct proto_ledger ledger = {.unseen = PROTO_UNSEEN_UNKNOWN};
+        struct talk talk;
+
+        talk_begin(&talk, 2);
+        assert_int_equal(hear(&talk, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES)), 0);
+        assert_int_equal(talk.n_sent, 3);
+        assert_int_equal(hear(&talk, fake_error(2, EPERM, "process 50 is not yours\033[31m")), 0);
+        assert_false(session_done(&talk.session));
+        assert_int_equal(hear(&talk, fake_attached(1, 1, 42)), 0);
+        assert_int_equal(hear(&talk, fake_end(1, END_EXITED, &ledger)), 0);
+        assert_true(session_done(&talk.session));
+        assert_true(talk.session.failed);
+        assert_true(holds(&talk.view->err, "faultline: process 50 is not yours\\x1b[31m\n"));
+        talk_end(&talk);
+}
+
+static void test_error_without_text(void **unused)
+{
+        struct talk talk;
+
+        talk_begin(&talk, 1);
+        assert_int_equal(hear(&talk, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES)), 0);
+        assert_int_equal(hear(&talk, fake_error(1, ESRCH, "")), 0);
+        assert_true(holds(&talk.view->err, "faultline: process 42 cannot be traced: No such process\n"));
+        talk_end(&talk);
+}
+
+static void test_ledger_is_checked(void **unused)
+{
+        const struct proto_event event = fake_event();
+        const struct proto_ledger unbalanced = {.kernel = 4, .delivered = 3};
+        const struct proto_ledger miscounted = {.kernel = 4, .delivered = 4};
+        const struct proto_ledger overflowing = {.kernel = 2, .delivered = 3, .filtered = UINT64_MAX};
+        const struct {
+                const struct proto_ledger *ledger;
+                const char *complaint;
+        } cases[] = {
+                {&unbalanced, "the kernel counted 4 faults but the ledger's terms add up to 3"},
+                {&miscounted, "faultlined delivered 4 faults but 3 arrived here"},
+                {&overflowing, "the ledger's terms overflow"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct talk talk;
+
+                talk_run(&talk);
+                assert_int_equal(hear(&talk, fake_events(7, 0, &event, 3, 0)), 0);
+                assert_int_equal(hear(&talk, fake_end(7, END_EXITED, cases[i].ledger)), 0);
+                assert_true(talk.session.failed);
+                assert_true(holds(&talk.view->err, cases[i].complaint));
+                talk_end(&talk);
+        }
+}
+
+static void test_gap_resumes(void **unused)
+{
+        struct proto_event event = fake_event();
+        const struct proto_ledger ledger = {.kernel = 13, .delivered = 4, .filtered = 9};
+        struct proto_resume resume;
+        struct talk talk;
+
+        talk_run(&talk);
+        event.flags = PROTO_EVENT_INCOMPLETE;
+        assert_int_equal(hear(&talk, fake_events(7, 0, &event, 3, 9)), 0);
+        assert_int_equal(hear(&talk, fake_gap()), 0);
+        assert_int_equal(talk.n_sent, 3);
+        assert_int_equal(talk.sent[2].type, MESSAGE_RESUME);
+        assert_int_equal(talk.sent[2].trace, 7);
+        assert_int_equal(proto_decode_resume(talk.bodies[2], sizeof(talk.bodies[2]), &resume), 0);
+        assert_int_equal(resume.kernel_base, 70);
+        assert_int_equal(resume.lost_base, 5);
+        assert_int_equal(resume.n_received, 3);
+        assert_int_equal(resume.n_filtered, 9);
+        assert_int_equal(resume.n_incomplete, 3);
+        assert_int_equal(resume.count_limit, 100);
+        assert_int_equal(hear(&talk, fake_attached(7, resume.req, 42)), 0);
+        assert_int_equal(hear(&talk, fake_dict(7)), 0); /* ids begin anew */
+        assert_int_equal(hear(&talk, fake_events(7, 3, &event, 1, 9)), 0);
+        assert_int_equal(hear(&talk, fake_end(7, END_EXITED, &ledger)), 0);
+        assert_false(talk.session.failed);
+        talk_end(&talk);
+}
+
+static void test_gap_while_attaching_asks_again(void **unused)
+{
+        struct talk talk;
+
+        talk_begin(&talk, 1);
+        assert_int_equal(hear(&talk, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES)), 0);
+        assert_int_equal(hear(&talk, fake_gap()), 0);
+        assert_int_equal(talk.n_sent, 3);
+        assert_int_equal(talk.sent[2].type, MESSAGE_ATTACH);
+        assert_int_equal(hear(&talk, fake_attached(9, 2, 42)), 0);
+        /* The first request was answered after all: nobody wants its trace. */
+        assert_int_equal(hear(&talk, fake_attached(8, 1, 42)), 0);
+        assert_int_equal(talk.n_sent, 4);
+        assert_int_equal(talk.sent[3].type, MESSAGE_STOP);
+        assert_int_equal(talk.sent[3].trace, 8);
+        talk_end(&talk);
+}
+
+static void test_stop_before_attached(void **unused)
+{
+        struct talk talk;
+
+        talk_begin(&talk, 1);
+        assert_int_equal(hear(&talk, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES)), 0);
+        assert_int_equal(session_stop(&talk.session), 0);
+        assert_int_equal(talk.n_sent, 2);
+        assert_int_equal(hear(&talk, fake_attached(7, 1, 42)), 0);
+        assert_int_equal(talk.n_sent, 3);
+        assert_int_equal(talk.sent[2].type, MESSAGE_STOP);
+        talk_end(&talk);
+}
+
+static void test_undefined_ids_are_shown(void **unused)
+{
+        struct proto_event event = fake_event();
+        struct talk talk;
+
+        talk_run(&talk);
+        event.thread = event.map = event.place = event.code = event.caller = UINT32_MAX;
+        event.outcome = event.cause = event.access = event.page_shift = 255;
+        assert_int_equal(hear(&talk, fake_events(7, 0, &event, 1, 0)), 0);
+        assert_true(holds(&talk.view->out, "\"addr\":\"0x400110\""));
+        talk_end(&talk);
+}
+
+static void test_wider_records_are_read(void **unused)
+{
+        enum { WIDE = PROTO_EVENT_BYTES + 16 };
+        const struct proto_event event = fake_event();
+        struct proto_header header = {.type = MESSAGE_EVENTS, .trace = 7, .count = 2};
+        struct proto_buffer buffer;
+        struct talk talk;
+
+        talk_begin(&talk, 1);
+        assert_int_equal(hear(&talk, fake_welcome(PROTO_MAJOR, WIDE)), 0);
+        assert_int_equal(hear(&talk, fake_attached(7, 1, 42)), 0);
+        buffer = fake_buffer();
+        assert_true(proto_begin_frame(&buffer) >= 0);
+        assert_int_equal(proto_append_u64(&buffer, 0), 0);
+        for (int i = 0; i < 2; i++) {
+                memset(buffer.data + buffer.n_bytes, 0xff, WIDE);
+                proto_put_event(buffer.data + buffer.n_bytes, &event);
+                buffer.n_bytes += WIDE;
+        }
+        assert_true(proto_finish_frame(&buffer, &header) > 0);
+        assert_int_equal(hear(&talk, (struct bytes){buffer.data, buffer.n_bytes}), 0);
+        assert_int_equal(talk.session.targets[0].state.n_received, 2);
+        talk_end(&talk);
+}
+
+static struct bytes with_type(struct bytes frame, unsigned int type, unsigned int flags)
+{
+        wire_store_u16(fake_storage + 4, (uint16_t)type);
+        wire_store_u16(fake_storage + 6, (uint16_t)flags);
+        return frame;
+}
+
+static void test_unknown_messages(void **unused)
+{
+        struct talk talk;
+
+        talk_run(&talk);
+        assert_int_equal(hear(&talk, with_type(fake_empty(7, MESSAGE_STOP), 999, 0)), 0);
+        assert_int_equal(hear(&talk, with_type(fake_empty(7, MESSAGE_STOP), 999, PROTO_FLAG_CRITICAL)), -EPROTO);
+        assert_true(holds(&talk.session.reason, "(type 999) that this version does not know and may not ignore"));
+        talk_end(&talk);
+}
+
+static void test_other_major(void **unused)
+{
+        struct talk talk;
+
+        talk_begin(&talk, 1);
+        assert_int_equal(hear(&talk, fake_welcome(2, PROTO_EVENT_BYTES)), -EPROTO);
+        assert_true(holds(&talk.session.reason, "faultlined 9.9 speaks version 2 of the protocol"));
+        talk_end(&talk);
+}
+
+static void test_out_of_order(void **unused)
+{
+        struct talk talk;
+
+        talk_begin(&talk, 1);
+        assert_int_equal(hear(&talk, fake_attached(7, 1, 42)), -EPROTO);
+        assert_true(holds(&talk.session.reason, "before the welcome"));
+        talk_end(&talk);
+
+        talk_run(&talk);
+        assert_int_equal(hear(&talk, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES)), -EPROTO);
+        talk_end(&talk);
+}
+
+static void test_definitions_twice(void **unused)
+{
+        struct talk talk;
+
+        talk_run(&talk);
+        assert_int_equal(hear(&talk, fake_dict(7)), -EPROTO);
+        assert_true(holds(&talk.session.reason, "(dict) that is malformed"));
+        talk_end(&talk);
+
+        talk_run(&talk);
+        assert_int_equal(hear(&talk, fake_empty(7, MESSAGE_DICT_RESET)), 0);
+        assert_int_equal(hear(&talk, fake_dict(7)), 0);
+        talk_end(&talk);
+}
+
+static void test_other_traces_are_ignored(void **unused)
+{
+        const struct proto_event event = fake_event();
+        struct talk talk;
+        size_t n_bytes;
+
+        talk_run(&talk);
+        n_bytes = talk.view->out.n_bytes;
+        assert_int_equal(hear(&talk, fake_events(8, 0, &event, 3, 0)), 0);
+        assert_int_equal(hear(&talk, fake_dict(8)), 0);
+        assert_int_equal(talk.view->out.n_bytes, n_bytes);
+        assert_int_equal(talk.session.targets[0].state.n_received, 0);
+        talk_end(&talk);
+}
+
+/* Every frame cut at every length, and every frame with its count changed: an error or nothing, never a crash. */
+static void test_damaged_frames(void **unused)
+{
+        const struct proto_event event = fake_event();
+        const struct proto_ledger ledger = {0};
+        uint8_t copy[1024];
+
+        for (unsigned int which = 0; which < 6; which++)
+                for (size_t cut = 0;; cut++) {
+                        struct bytes frame;
+                        struct talk talk;
+                        int r;
+
+                        talk_run(&talk);
+                        frame = which == 0   ? fake_events(7, 0, &event, 2, 0)
+                                : which == 1 ? fake_end(7, END_EXITED, &ledger)
+                                : which == 2 ? fake_dict(7)
+                                : which == 3 ? fake_error(1, EPERM, "text")
+                                : which == 4 ? fake_gap()
+                                             : fake_attached(7, 1, 42);
+                        assert_true(frame.n_bytes <= sizeof(copy));
+                        if (cut == frame.n_bytes) {
+                                talk_end(&talk);
+                                break;
+                        }
+                        memcpy(copy, frame.data, cut);
+                        /* Once as it is (the header's length disagrees), once with a length that agrees. */
+                        r = session_receive(&talk.session, copy, cut);
+                        assert_int_equal(r, -EPROTO);
+                        if (cut >= PROTO_HEADER_BYTES) {
+                                wire_store_u32(copy, (uint32_t)cut);
+                                text_free(&talk.session.reason);
+                                r = session_receive(&talk.session, copy, cut);
+                                assert_int_equal(r, -EPROTO);
+                                assert_true(talk.session.reason.n_bytes > 0);
+                        }
+                        talk_end(&talk);
+                }
+}
+
+static void test_count_beyond_body(void **unused)
+{
+        const struct proto_event event = fake_event();
+        struct bytes frame;
+        struct talk talk;
+
+        talk_run(&talk);
+        frame = fake_events(7, 0, &event, 2, 0);
+        wire_store_u32(fake_storage + 12, UINT32_MAX);
+        assert_int_equal(hear(&talk, frame), -EPROTO);
+        assert_int_equal(talk.session.targets[0].state.n_received, 0);
+        talk_end(&talk);
+}
+
+/* --- the whole command against a daemon behind a socket --- */
+
+struct run {
+        char directory[64], socket[96], out[96], err[96];
+        int listener;
+        int fd; /* the daemon's end */
+        pid_t pid;
+        char text[65536]; /* of the file that was read last */
+};
+
+static void run_begin(struct run *run, char **command)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+        *run = (struct run){.directory = "/tmp/faultline-test-XXXXXX"};
+        assert_non_null(mkdtemp(run->directory));
+        (void)snprintf(run->socket, sizeof(run->socket), "%s/socket", run->directory);
+        (void)snprintf(run->out, sizeof(run->out), "%s/out", run->directory);
+        (void)snprintf(run->err, sizeof(run->err), "%s/err", run->directory);
+        strcpy(address.sun_path, run->socket);
+        run->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        assert_true(run->listener >= 0);
+        assert_int_equal(bind(run->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(run->listener, 1), 0);
+        run->pid = fork();
+        assert_true(run->pid >= 0);
+        if (run->pid == 0) {
+                struct options options = {
+                        .pids = {42}, .n_pids = command ? 0 : 1, .command = command, .socket = run->socket};
+
+                (void)close(run->listener);
+                if (!freopen(run->out, "w", stdout) || !freopen(run->err, "w", stderr))
+                        _exit(99);
+                exit(cmd_trace(&options));
+        }
+        run->fd = accept(run->listener, NULL, NULL);
+        assert_true(run->fd >= 0);
+}
+
+static void tell(struct run *run, struct bytes frame)
+{
+        assert_int_equal(send(run->fd, frame.data, frame.n_bytes, MSG_NOSIGNAL), frame.n_bytes);
+}
+
+/* Waits for the client's next frame. */
+static void expect(struct run *run, enum message_type type)
+{
+        uint8_t bytes[8192];
+        struct proto_header header;
+        ssize_t n = recv(run->fd, bytes, sizeof(bytes), 0);
+
+        assert_true(n > 0);
+        assert_int_equal(proto_decode_header(bytes, (size_t)n, &header), 0);
+        assert_int_equal(header.type, type);
+}
+
+static const char *read_back(struct run *run, const char *path)
+{
+        FILE *file = fopen(path, "r");
+        size_t n;
+
+        assert_non_null(file);
+        n = fread(run->text, 1, sizeof(run->text) - 1, file);
+        run->text[n] = '\0';
+        (void)fclose(file);
+        return run->text;
+}
+
+/* Returns the exit status, 128 + signal. */
+static int run_wait(struct run *run)
+{
+        int status;
+
+        assert_int_equal(waitpid(run->pid, &status, 0), run->pid);
+        return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void run_end(struct run *run)
+{
+        if (run->fd >= 0)
+                (void)close(run->fd);
+        (void)close(run->listener);
+        (void)unlink(run->socket);
+        (void)unlink(run->out);
+        (void)unlink(run->err);
+        (void)rmdir(run->directory);
+}
+
+static void greet(struct run *run)
+{
+        expect(run, MESSAGE_HELLO);
+        tell(run, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES));
+        expect(run, MESSAGE_ATTACH);
+        tell(run, fake_attached(7, 1, 42));
+        tell(run, fake_dict(7));
+}
+
+static void test_command_line_to_output(void **unused)
+{
+        const struct proto_event event = fake_event();
+        const struct proto_ledger ledger = {.kernel = 2, .delivered = 2};
+        struct run run;
+
+        run_begin(&run, NULL);
+        greet(&run);
+        tell(&run, fake_events(7, 0, &event, 2, 0));
+        assert_int_equal(kill(run.pid, SIGINT), 0);
+        expect(&run, MESSAGE_STOP);
+        tell(&run, fake_end(7, END_STOPPED, &ledger));
+        assert_int_equal(run_wait(&run), 0);
+        assert_non_null(strstr(read_back(&run, run.out), "app/.data/table+0x10"));
+        assert_null(strstr(run.text, "--"));
+        assert_non_null(strstr(read_back(&run, run.err), "stopped on request"));
+        run_end(&run);
+}
+
+static void test_daemon_gone(void **unused)
+{
+        struct run run;
+
+        run_begin(&run, NULL);
+        greet(&run);
+        (void)close(run.fd);
+        run.fd = -1;
+        assert_int_equal(run_wait(&run), 1);
+        assert_non_null(strstr(read_back(&run, run.err), "faultlined has gone before the trace ended"));
+        run_end(&run);
+}
+
+static void test_daemon_gone_at_once(void **unused)
+{
+        struct run run;
+
+        run_begin(&run, NULL);
+        (void)close(run.fd);
+        run.fd = -1;
+        assert_int_equal(run_wait(&run), 1);
+        assert_non_null(strstr(read_back(&run, run.err), "did not start or refused the connection"));
+        run_end(&run);
+}
+
+static void test_message_too_long(void **unused)
+{
+        static uint8_t long_message[PROTO_FRAME_MAX_BYTES + 100];
+        struct run run;
+
+        run_begin(&run, NULL);
+        greet(&run);
+        tell(&run, (struct bytes){long_message, sizeof(long_message)});
+        assert_int_equal(run_wait(&run), 1);
+        assert_non_null(strstr(read_back(&run, run.err), "longer than any that its protocol has"));
+        run_end(&run);
+}
+
+static void test_second_interrupt(void **unused)
+{
+        struct run run;
+
+        run_begin(&run, NULL);
+        greet(&run);
+        assert_int_equal(kill(run.pid, SIGINT), 0);
+        expect(&run, MESSAGE_STOP);
+        assert_int_equal(kill(run.pid, SIGINT), 0);
+        assert_int_equal(run_wait(&run), 128 + SIGINT);
+        run_end(&run);
+}
+
+static int run_command(struct run *run, char **command, bool refuse)
+{
+        const struct proto_ledger ledger = {0};
+
+        run_begin(run, command);
+        expect(run, MESSAGE_HELLO);
+        tell(run, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES));
+        expect(run, MESSAGE_ATTACH);
+        if (refuse) {
+                tell(run, fake_error(1, EPERM, "not permitted"));
+        } else {
+                tell(run, fake_attached(7, 1, 42));
+                tell(run, fake_end(7, END_EXITED, &ledger));
+        }
+        return run_wait(run);
+}
+
+static void test_command_status(void **unused)
+{
+        static char sh[] = "sh", c[] = "-c", seven[] = "exit 7", die[] = "kill -TERM $$", none[] = "./no such\033";
+        static char directory[] = "/";
+        char *exits[] = {sh, c, seven, NULL}, *dies[] = {sh, c, die, NULL}, *missing[] = {none, NULL},
+             *unfit[] = {directory, NULL};
+        struct run run;
+
+        assert_int_equal(run_command(&run, exits, false), 7);
+        run_end(&run);
+        assert_int_equal(run_command(&run, dies, false), 128 + SIGTERM);
+        run_end(&run);
+        assert_int_equal(run_command(&run, missing, false), 127);
+        assert_non_null(strstr(read_back(&run, run.err), "cannot run './no such\\x1b': No such file or directory"));
+        run_end(&run);
+        assert_int_equal(run_command(&run, unfit, false), 126);
+        run_end(&run);
+}
+
+static void test_command_not_run_untraced(void **unused)
+{
+        static char touch[] = "touch", path[128];
+        char *command[] = {touch, path, NULL};
+        struct run run;
+
+        (void)snprintf(path, sizeof(path), "/tmp/faultline-ran-%d", (int)getpid());
+        assert_int_equal(run_command(&run, command, true), 1);
+        assert_non_null(strstr(read_back(&run, run.err), "not permitted"));
+        run_end(&run);
+        assert_int_equal(access(path, F_OK), -1);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_whole_trace),
+                cmocka_unit_test(test_one_of_two_refused),
+                cmocka_unit_test(test_error_without_text),
+                cmocka_unit_test(test_ledger_is_checked),
+                cmocka_unit_test(test_gap_resumes),
+                cmocka_unit_test(test_gap_while_attaching_asks_again),
+                cmocka_unit_test(test_stop_before_attached),
+                cmocka_unit_test(test_undefined_ids_are_shown),
+                cmocka_unit_test(test_wider_records_are_read),
+                cmocka_unit_test(test_unknown_messages),
+                cmocka_unit_test(test_other_major),
+                cmocka_unit_test(test_out_of_order),
+                cmocka_unit_test(test_definitions_twice),
+                cmocka_unit_test(test_other_traces_are_ignored),
+                cmocka_unit_test(test_damaged_frames),
+                cmocka_unit_test(test_count_beyond_body),
+                cmocka_unit_test(test_command_line_to_output),
+                cmocka_unit_test(test_daemon_gone),
+                cmocka_unit_test(test_daemon_gone_at_once),
+                cmocka_unit_test(test_message_too_long),
+                cmocka_unit_test(test_second_interrupt),
+                cmocka_unit_test(test_command_status),
+                cmocka_unit_test(test_command_not_run_untraced),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The command line: what it means, and one clear complaint for everything that it does not. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "client/options.h"
+
+enum { ARGS_MAX = 12 };
+
+/* args: one string, words separated by a space. The words live until the next call. */
+static int parse(const char *args, struct options *ret, struct text *complaint)
+{
+        static char words[8192];
+        char *argv[ARGS_MAX + 1];
+        static char *kept[ARGS_MAX + 1];
+        int argc = 0;
+
+        assert_true(strlen(args) < sizeof(words));
+        strcpy(words, args);
+        for (char *word = strtok(words, " "); word; word = strtok(NULL, " ")) {
+                assert_true(argc < ARGS_MAX);
+                argv[argc++] = word;
+        }
+        argv[argc] = NULL;
+        memcpy(kept, argv, sizeof(char *) * (size_t)(argc + 1));
+        return options_parse(argc, kept, ret, complaint);
+}
+
+static struct options good(const char *args)
+{
+        CLEANUP_TEXT struct text complaint = {0};
+        struct options options;
+
+        if (parse(args, &options, &complaint) != 0)
+                fail_msg("%s: %.*s", args, (int)complaint.n_bytes, complaint.data);
+        return options;
+}
+
+static void bad(const char *args, const char *expected)
+{
+        CLEANUP_TEXT struct text complaint = {0};
+        struct options options = {.count = 12345};
+
+        assert_int_equal(parse(args, &options, &complaint), -EINVAL);
+        assert_int_equal(options.count, 12345);
+        if (complaint.n_bytes != strlen(expected) || memcmp(complaint.data, expected, complaint.n_bytes) != 0)
+                fail_msg("%s: \"%.*s\" instead of \"%s\"", args, (int)complaint.n_bytes, complaint.data, expected);
+}
+
+static void test_targets(void **unused)
+{
+        struct options options = good("faultline -p 12");
+
+        assert_int_equal(options.action, ACTION_TRACE);
+        assert_int_equal(options.n_pids, 1);
+        assert_int_equal(options.pids[0], 12);
+        assert_null(options.command);
+        assert_int_equal(options.detail, DETAIL_AUTO);
+        assert_int_equal(options.format, FORMAT_TEXT);
+        assert_int_equal(options.color, COLOR_AUTO);
+
+        options = good("faultline trace -p 1,2 -p3,2");
+        assert_int_equal(options.n_pids, 3);
+        assert_int_equal(options.pids[2], 3);
+
+        options = good("faultline --count=5 -- ls -l --format=json");
+        assert_int_equal(options.count, 5);
+        assert_string_equal(options.command[0], "ls");
+        assert_string_equal(options.command[2], "--format=json");
+        assert_null(options.command[3]);
+        assert_int_equal(options.format, FORMAT_TEXT);
+
+        options = good("faultline -- top");
+        assert_string_equal(options.command[0], "top");
+}
+
+static void test_options(void **unused)
+{
+        struct options options =
+                good("faultline -p 1 --detail=basic --format=json --color=never --private --map=*/libc*");
+
+        assert_int_equal(options.detail, DETAIL_BASIC);
+        assert_int_equal(options.format, FORMAT_JSON);
+        assert_int_equal(options.color, COLOR_NEVER);
+        assert_true(options.private_daemon);
+        assert_int_equal(options.filter.map_glob.n_bytes, 7);
+        assert_memory_equal(options.filter.map_glob.data, "*/libc*", 7);
+
+        options = good("faultline -p 1 --detail=full --socket=/s --color always --min-latency=1.5ms --duration=2");
+        assert_int_equal(options.detail, DETAIL_FULL);
+        assert_string_equal(options.socket, "/s");
+        assert_int_equal(options.color, COLOR_ALWAYS);
+        assert_int_equal(options.filter.min_latency_ns, 1500000);
+        assert_int_equal(options.duration_ns, 2 * NSEC_PER_SEC);
+        assert_int_equal(good("faultline -p 1 --min-latency=7").filter.min_latency_ns, 7000);
+
+        assert_int_equal(good("faultline --help").action, ACTION_HELP);
+        assert_int_equal(good("faultline -h").action, ACTION_HELP);
+        assert_int_equal(good("faultline --version -p x").action, ACTION_VERSION);
+}
+
+static void test_filters(void **unused)
+{
+        struct options options =
+                good("faultline -p 1 --outcome=major,failed --cause=cow-copy --cause=unknown --access=write");
+
+        assert_int_equal(options.filter.outcomes, 1U << OUTCOME_MAJOR | 1U << OUTCOME_FAILED);
+        assert_int_equal(options.filter.causes, 1U << CAUSE_COW_COPY | 1U << CAUSE_UNKNOWN);
+        assert_int_equal(options.filter.accesses, 1U << ACCESS_WRITE);
+        bad("faultline -p 1 --access=write,touch", "--access: unknown word 'touch'; the words are read, write, exec");
+        bad("faultline -p 1 --outcome=", "--outcome: unknown word ''; the words are minor, major, failed, interrupted, "
+                                         "emulated, open");
+        bad("faultline -p 1 --outcome=minor,", "--outcome: unknown word ''; the words are minor, major, failed, "
+                                               "interrupted, emulated, open");
+}
+
+static void test_usage_errors(void **unused)
+{
+        bad("faultline", "nothing to trace; write -p PID or -- COMMAND");
+        bad("faultline --", "no command after --");
+        bad("faultline -p 1 -- ls", "-p and a command together; trace one or the other");
+        bad("faultline ls -l", "what is 'ls'? to trace a new process write -- before its command");
+        bad("faultline -p", "option '-p' needs a value");
+        bad("faultline --count", "option '--count' needs a value");
+        bad("faultline --private=x -p 1", "no value belongs to option '--private=x'");
+        bad("faultline --nonsense", "unknown or ambiguous option '--nonsense'");
+        bad("faultline -x", "unknown option '-x'");
+        bad("faultline -p 1 --format=xml", "--format='xml' is not known; write text or json");
+        bad("faultline -p 1 --detail=auto", "--detail='auto' is not known; write basic or full");
+        bad("faultline -p 1 --color=\033", "--color='\\x1b' is not known; write auto or always or never");
+        bad("faultline -p 1 --map=", "--map: a pattern has between 1 and 4096 bytes");
+        bad("faultline -p 1 --socket=", "--socket: the path is empty");
+        bad("faultline -p 1 --socket=/s --private", "--socket and --private together; use one or the other");
+        bad("faultline -p 1 --count=0", "--count='0' is not a number of faults; write a whole number above 0");
+        bad("faultline -p 1 --count=-1", "--count='-1' is not a number of faults; write a whole number above 0");
+        bad("faultline -p 1 --duration=5x",
+            "--duration='5x' is not a time; write a number above 0 and ns, us, ms, s, min or h, such as 1.5ms");
+}
+
+static void test_bad_pids(void **unused)
+{
+        static const char *const lists[] = {
+                "0", "-1", "1,", ",1", "1,,2", "x", "1x", "2147483648", "99999999999999999999"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+                CLEANUP_TEXT struct text args = {0};
+                CLEANUP_TEXT struct text expected = {0};
+
+                text_printf(&args, "faultline -p %s%c", lists[i], '\0');
+                text_printf(&expected, "-p '%s' is not a list of process ids; write for example -p 1234 or -p 12,34%c",
+                            lists[i], '\0');
+                bad(args.data, expected.data);
+        }
+}
+
+static void test_too_many_pids(void **unused)
+{
+        CLEANUP_TEXT struct text args = {0};
+
+        text_put_string(&args, "faultline -p 1");
+        for (int i = 2; i <= OPTIONS_PIDS_MAX; i++)
+                text_printf(&args, ",%d", i);
+        text_put_char(&args, '\0');
+        assert_int_equal(good(args.data).n_pids, OPTIONS_PIDS_MAX);
+        args.n_bytes--;
+        text_printf(&args, ",%d%c", OPTIONS_PIDS_MAX + 1, '\0');
+        bad(args.data, "more than 1024 processes in one -p; trace fewer at a time");
+}
+
+static void test_reserved(void **unused)
+{
+        static const char *const words[] = {"top",    "stat",     "flame",     "maps",       "walk",
+                                            "record", "replay",   "export",    "status",     "-f",
+                                            "-u",     "--follow", "--stack=9", "--lossless", "--ptrace=off"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+                CLEANUP_TEXT struct text args = {0};
+                CLEANUP_TEXT struct text expected = {0};
+
+                text_printf(&args, "faultline %s x%c", words[i], '\0');
+                text_printf(&expected, "'%s' is not available in this version of faultline%c", words[i], '\0');
+                bad(args.data, expected.data);
+        }
+        bad("faultline -p 1 top", "'top' is not available in this version of faultline");
+}
+
+static void test_times(void **unused)
+{
+        static const struct {
+                const char *word;
+                uint64_t ns;
+        } times[] = {
+                {"1ns", 1},
+                {"1us", 1000},
+                {"1ms", 1000000},
+                {"1s", NSEC_PER_SEC},
+                {"2min", 120 * NSEC_PER_SEC},
+                {"1h", 3600 * NSEC_PER_SEC},
+                {"3", 3000},
+                {"1.5us", 1500},
+                {"0.25s", 250000000},
+                {"0.0019us", 1},
+                {"0.9ns", 0},
+                {"1.50", 1500},
+        };
+        static const char *const bad_times[] = {"",    "s",   "-1s",  "+1s",  " 1s", "1 s",
+                                                "1.s", ".5s", "1e3s", "1sec", "1S"};
+        uint64_t ns = 77;
+
+        for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+                assert_int_equal(options_parse_time(times[i].word, NSEC_PER_USEC, &ns), 0);
+                assert_int_equal(ns, times[i].ns);
+        }
+        ns = 77;
+        for (size_t i = 0; i < ARRAY_SIZE(bad_times); i++)
+                assert_int_equal(options_parse_time(bad_times[i], NSEC_PER_USEC, &ns), -EINVAL);
+        assert_int_equal(options_parse_time("18446744073709551616ns", 1, &ns), -ERANGE);
+        assert_int_equal(options_parse_time("18446744074s", 1, &ns), -ERANGE);
+        assert_int_equal(ns, 77);
+        assert_int_equal(options_parse_time("18446744073709551615ns", 1, &ns), 0);
+        assert_int_equal(ns, UINT64_MAX);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_targets),  cmocka_unit_test(test_options),
+                cmocka_unit_test(test_filters),  cmocka_unit_test(test_usage_errors),
+                cmocka_unit_test(test_bad_pids), cmocka_unit_test(test_too_many_pids),
+                cmocka_unit_test(test_reserved), cmocka_unit_test(test_times),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Every message with a body that is a structure goes through the same tests: round trips with extreme values, every
+ * truncation, longer bodies of newer peers, hostile string lengths, every size of buffer, and golden bytes. The lists
+ * of fields are written out here once more, apart from the encoder's, so that a field missing there is seen here.
+ */
+#include "proto/proto.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "proto/wire.h"
+#include "tests/unit/golden.h"
+
+/* FIELDS_name(N, S): N a number, S a string. */
+/* clang-format off */
+#define FIELDS_FILTER(N, S) \
+        N(filter.outcomes) N(filter.causes) N(filter.accesses) N(filter.min_latency_ns) S(filter.map_glob)
+#define FIELDS_hello(N, S) N(major) N(minor) N(features) S(client)
+#define FIELDS_attach(N, S) N(req) N(pid) N(detail) N(flags) N(count_limit) FIELDS_FILTER(N, S)
+#define FIELDS_resume(N, S) \
+        N(req) N(kernel_base) N(lost_base) N(n_received) N(n_filtered) N(n_dropped) N(n_incomplete) \
+        N(count_limit) FIELDS_FILTER(N, S)
+#define FIELDS_ping(N, S) N(cookie)
+#define FIELDS_welcome(N, S) N(major) N(minor) N(features) N(event_bytes) N(frame_max_bytes) S(version)
+#define FIELDS_attached(N, S) \
+        N(req) N(pid) N(detail) N(n_threads) N(time_ns) N(kernel_base) N(lost_base) S(comm)
+#define FIELDS_error(N, S) N(req) N(error) S(text)
+#define FIELDS_drops(N, S) \
+        N(n_faults[0]) N(n_faults[1]) N(n_faults[2]) N(n_faults[3]) N(n_faults[4]) N(n_faults[5]) N(n_faults[6]) \
+        N(first_seq) N(last_seq)
+#define FIELDS_life(N, S) N(time_ns) N(kind) N(pid) N(tid) N(parent) S(comm)
+#define FIELDS_degraded(N, S) S(what) S(reason)
+#define FIELDS_gap(N, S) S(reason)
+#define FIELDS_end(N, S) \
+        N(reason) N(time_ns) N(ledger.kernel) N(ledger.delivered) N(ledger.filtered) N(ledger.dropped_client) \
+        N(ledger.dropped_daemon) N(ledger.lost_kernel) N(ledger.counted) N(ledger.incomplete) N(ledger.unseen) \
+        S(text)
+#define FIELDS_bye(N, S) S(reason)
+/* clang-format on */
+
+/* M(name, TYPE, number of strings) */
+#define EVERY_MESSAGE(M)                                                                                               \
+        M(hello, HELLO, 1)                                                                                             \
+        M(attach, ATTACH, 1)                                                                                           \
+        M(resume, RESUME, 1)                                                                                           \
+        M(ping, PING, 0)                                                                                               \
+        M(welcome, WELCOME, 1)                                                                                         \
+        M(attached, ATTACHED, 1)                                                                                       \
+        M(error, ERROR, 1)                                                                                             \
+        M(drops, DROPS, 0)                                                                                             \
+        M(life, LIFE, 1)                                                                                               \
+        M(degraded, DEGRADED, 2)                                                                                       \
+        M(gap, GAP, 1)                                                                                                 \
+        M(end, END, 1)                                                                                                 \
+        M(bye, BYE, 1)
+
+_Static_assert(N_OUTCOMES == 7, "FIELDS_drops lists every outcome");
+
+#define TRACE 0xfedcba98u
+#define BUFFER_BYTES (32 * 1024)
+
+static char long_text[PROTO_STRING_MAX_BYTES + 1];
+
+/* A way to fill a structure: each byte of each number the same, or (sample) a number of its own for each field. */
+struct fill {
+        bool sample;
+        int byte;
+        struct proto_string text;
+};
+
+static const struct fill fills[] = {
+        {.byte = 0x00, .text = {.data = "", .n_bytes = 0}},
+        {.byte = 0xff, .text = {.data = long_text, .n_bytes = PROTO_STRING_MAX_BYTES}},
+        {.byte = 0x80, .text = {.data = "\xff", .n_bytes = 1}},
+        {.byte = 0x7f, .text = {.data = "a\0\x1b[2J", .n_bytes = 6}},
+        {.sample = true, .text = {.data = "text", .n_bytes = 4}},
+};
+static const struct fill *const sample_fill = &fills[ARRAY_SIZE(fills) - 1];
+
+static void assert_same_string(const struct proto_string *a, const struct proto_string *b)
+{
+        assert_int_equal(a->n_bytes, b->n_bytes);
+        assert_memory_equal(a->data, b->data, b->n_bytes);
+}
+
+/* WELCOME's record size has a lower bound. */
+#define BOUNDED_hello(m)
+#define BOUNDED_attach(m)
+#define BOUNDED_resume(m)
+#define BOUNDED_ping(m)
+#define BOUNDED_welcome(m) (m)->event_bytes = MAX_OF((m)->event_bytes, (uint32_t)PROTO_EVENT_BYTES);
+#define BOUNDED_attached(m)
+#define BOUNDED_error(m)
+#define BOUNDED_drops(m)
+#define BOUNDED_life(m)
+#define BOUNDED_degraded(m)
+#define BOUNDED_gap(m)
+#define BOUNDED_end(m)
+#define BOUNDED_bye(m)
+
+#define FILL_NUMBER(field) m->field = (__typeof__(m->field))(UINT64_C(0x8877665544332200) + ++k);
+#define FILL_STRING(field) m->field = fill->text;
+#define IGNORE(field)
+#define SAME_NUMBER(field) assert_true(a->field == b->field);
+#define SAME_STRING(field) assert_same_string(&a->field, &b->field);
+
+#define DEFINE(name, type, n_strings)                                                                                  \
+        static void fill_##name(struct proto_##name *m, const struct fill *fill)                                       \
+        {                                                                                                              \
+                unsigned int k = 0;                                                                                    \
+                                                                                                                       \
+                memset(m, fill->byte, sizeof(*m));                                                                     \
+                if (fill->sample) {                                                                                    \
+                        FIELDS_##name(FILL_NUMBER, IGNORE)                                                             \
+                }                                                                                                      \
+                (void)k;                                                                                               \
+                FIELDS_##name(IGNORE, FILL_STRING) BOUNDED_##name(m)                                                   \
+        }                                                                                                              \
+                                                                                                                       \
+        static void same_##name(const struct proto_##name *a, const struct proto_##name *b)                            \
+        {                                                                                                              \
+                FIELDS_##name(SAME_NUMBER, SAME_STRING)                                                                \
+        }                                                                                                              \
+                                                                                                                       \
+        static int encode_##name(struct proto_buffer *buffer, const struct fill *fill)                                 \
+        {                                                                                                              \
+                struct proto_##name m;                                                                                 \
+                                                                                                                       \
+                fill_##name(&m, fill);                                                                                 \
+                return proto_encode_##name(buffer, TRACE, &m);                                                         \
+        }                                                                                                              \
+                                                                                                                       \
+        static void expect_##name(const uint8_t *body, size_t n_bytes, const struct fill *fill)                        \
+        {                                                                                                              \
+                struct proto_##name m, expected;                                                                       \
+                                                                                                                       \
+                fill_##name(&expected, fill);                                                                          \
+                assert_int_equal(proto_decode_##name(body, n_bytes, &m), 0);                                           \
+                same_##name(&m, &expected);                                                                            \
+        }                                                                                                              \
+                                                                                                                       \
+        static void refuse_##name(const uint8_t *body, size_t n_bytes)                                                 \
+        {                                                                                                              \
+                struct proto_##name m, before;                                                                         \
+                                                                                                                       \
+                memset(&m, 0xa5, sizeof(m));                                                                           \
+                memset(&before, 0xa5, sizeof(before));                                                                 \
+                assert_int_equal(proto_decode_##name(body, n_bytes, &m), -EBADMSG);                                    \
+                assert_memory_equal(&m, &before, sizeof(m));                                                           \
+        }
+EVERY_MESSAGE(DEFINE)
+
+static const struct message {
+        const char *name;
+        enum message_type type;
+        int n_strings; /* the last field of every message that has one */
+        int (*encode)(struct proto_buffer *buffer, const struct fill *fill);
+        void (*expect)(const uint8_t *body, size_t n_bytes, const struct fill *fill);
+        void (*refuse)(const uint8_t *body, size_t n_bytes);
+} messages[] = {
+#define ENTRY(name, type, n_strings) {#name, MESSAGE_##type, n_strings, encode_##name, expect_##name, refuse_##name},
+        EVERY_MESSAGE(ENTRY)};
+
+#define FOR_EACH_MESSAGE(m) for (const struct message *m = messages; m < messages + ARRAY_SIZE(messages); m++)
+#define FOR_EACH_FILL(f) for (const struct fill *f = fills; f < fills + ARRAY_SIZE(fills); f++)
+
+static uint8_t buffer_data[BUFFER_BYTES];
+
+/* The frame of a message in an otherwise empty buffer. */
+static struct proto_buffer encoded(const struct message *message, const struct fill *fill)
+{
+        struct proto_buffer buffer = {.data = buffer_data, .size_bytes = sizeof(buffer_data)};
+        int r = message->encode(&buffer, fill);
+
+        assert_int_equal(r, buffer.n_bytes);
+        assert_true(buffer.n_bytes >= PROTO_HEADER_BYTES);
+        return buffer;
+}
+
+/* A copy of its own, so that the address sanitizer sees a read of one byte too many. */
+static uint8_t *exact_copy(const uint8_t *data, size_t n_bytes)
+{
+        uint8_t *copy = malloc(n_bytes ? n_bytes : 1);
+
+        assert_non_null(copy);
+        memcpy(copy, data, n_bytes);
+        return copy;
+}
+
+static void test_round_trip(void **state)
+{
+        FOR_EACH_MESSAGE(message)
+        FOR_EACH_FILL(fill)
+        {
+                struct proto_buffer buffer = encoded(message, fill);
+                size_t n_bytes = buffer.n_bytes - PROTO_HEADER_BYTES;
+                CLEANUP_FREE uint8_t *body = exact_copy(buffer.data + PROTO_HEADER_BYTES, n_bytes);
+
+                message->expect(body, n_bytes, fill);
+        }
+}
+
+static void test_headers_of_messages(void **state)
+{
+        FOR_EACH_MESSAGE(message)
+        {
+                struct proto_buffer buffer = encoded(message, sample_fill);
+                struct proto_header header;
+
+                assert_int_equal(proto_decode_header(buffer.data, buffer.n_bytes, &header), 0);
+                assert_int_equal(header.length, buffer.n_bytes);
+                assert_int_equal(header.type, message->type);
+                assert_int_equal(header.flags, 0);
+                assert_int_equal(header.trace, TRACE);
+                assert_int_equal(header.count, 0);
+                assert_true(header.first_seq == 0);
+                assert_int_equal(header.dict_hw, 0);
+                assert_int_equal(header.crc, 0);
+        }
+}
+
+static void test_every_truncation_is_refused(void **state)
+{
+        FOR_EACH_MESSAGE(message)
+        FOR_EACH_FILL(fill)
+        {
+                struct proto_buffer buffer = encoded(message, fill);
+
+                for (size_t n = 0; n < buffer.n_bytes - PROTO_HEADER_BYTES; n++) {
+                        CLEANUP_FREE uint8_t *body = exact_copy(buffer.data + PROTO_HEADER_BYTES, n);
+
+                        message->refuse(body, n);
+                }
+        }
+}
+
+/* Cutting a tail that a newer peer appended leaves a body that we know. */
+static void test_appended_fields_are_skipped(void **state)
+{
+        FOR_EACH_MESSAGE(message)
+        FOR_EACH_FILL(fill)
+        {
+                struct proto_buffer buffer = encoded(message, fill);
+
+                memset(buffer.data + buffer.n_bytes, 0xff, 64);
+                for (size_t tail = 1; tail <= 64; tail++) {
+                        size_t n_bytes = buffer.n_bytes - PROTO_HEADER_BYTES + tail;
+                        CLEANUP_FREE uint8_t *body = exact_copy(buffer.data + PROTO_HEADER_BYTES, n_bytes);
+
+                        message->expect(body, n_bytes, fill);
+                }
+        }
+}
+
+static void test_buffers_of_every_size(void **state)
+{
+        FOR_EACH_MESSAGE(message)
+        {
+                size_t n_whole = encoded(message, sample_fill).n_bytes;
+
+                for (size_t room = 0; room <= n_whole; room++) {
+                        struct proto_buffer buffer = {.data = buffer_data, .n_bytes = 100, .size_bytes = 100 + room};
+                        int r = message->encode(&buffer, sample_fill);
+
+                        assert_int_equal(r, room < n_whole ? -ENOBUFS : (int)n_whole);
+                        assert_int_equal(buffer.n_bytes, room < n_whole ? 100 : 100 + n_whole);
+                }
+        }
+}
+
+static void test_too_long_strings_are_not_sent(void **state)
+{
+        const struct fill fill = {.text = {.data = long_text, .n_bytes = PROTO_STRING_MAX_BYTES + 1}};
+
+        FOR_EACH_MESSAGE(message)
+        {
+                struct proto_buffer buffer = {.data = buffer_data, .n_bytes = 8, .size_bytes = sizeof(buffer_data)};
+
+                if (message->n_strings == 0)
+                        continue;
+                assert_int_equal(message->encode(&buffer, &fill), -EMSGSIZE);
+                assert_int_equal(buffer.n_bytes, 8);
+        }
+}
+
+/* The last string's length set to what is not there, and to more than may be there. */
+static void test_hostile_string_lengths(void **state)
+{
+        const struct fill *longest = &fills[1];
+
+        FOR_EACH_MESSAGE(message)
+        {
+                struct proto_buffer buffer = encoded(message, longest);
+                size_t n_body = buffer.n_bytes - PROTO_HEADER_BYTES;
+                uint8_t *body = buffer.data + PROTO_HEADER_BYTES, *length = body + n_body - PROTO_STRING_MAX_BYTES - 2;
+
+                if (message->n_strings == 0)
+                        continue;
+                assert_int_equal(wire_load_u16(length), PROTO_STRING_MAX_BYTES);
+                for (uint32_t n = PROTO_STRING_MAX_BYTES + 1; n <= UINT16_MAX; n++) {
+                        wire_store_u16(length, (uint16_t)n);
+                        message->refuse(body, n_body);
+                }
+                wire_store_u16(length, PROTO_STRING_MAX_BYTES + 1);
+                message->refuse(body, n_body + 1);
+        }
+}
+
+static void test_golden_bytes(void **state)
+{
+        FOR_EACH_MESSAGE(message)
+        {
+                struct proto_buffer buffer = encoded(message, sample_fill);
+
+                assert_golden(message->name, buffer.data, buffer.n_bytes);
+        }
+}
+
+static void test_pong_is_ping_with_another_type(void **state)
+{
+        uint8_t ping_bytes[64], pong_bytes[64];
+        struct proto_buffer ping = {.data = ping_bytes, .size_bytes = sizeof(ping_bytes)};
+        struct proto_buffer pong = {.data = pong_bytes, .size_bytes = sizeof(pong_bytes)};
+        const struct proto_ping m = {.cookie = UINT64_C(0x8877665544332201)};
+        struct proto_header header;
+
+        assert_int_equal(proto_encode_ping(&ping, TRACE, &m), PROTO_HEADER_BYTES + 8);
+        assert_int_equal(proto_encode_pong(&pong, TRACE, &m), PROTO_HEADER_BYTES + 8);
+        assert_int_equal(proto_decode_header(pong_bytes, pong.n_bytes, &header), 0);
+        assert_int_equal(header.type, MESSAGE_PONG);
+        wire_store_u16(ping_bytes + 4, MESSAGE_PONG);
+        assert_memory_equal(ping_bytes, pong_bytes, ping.n_bytes);
+        assert_golden("pong", pong_bytes, pong.n_bytes);
+}
+
+static void test_messages_without_a_body(void **state)
+{
+        static const struct {
+                enum message_type type;
+                const char *name;
+        } empty[] = {{MESSAGE_STOP, "stop"}, {MESSAGE_DICT_RESET, "dict_reset"}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(empty); i++) {
+                uint8_t bytes[PROTO_HEADER_BYTES];
+                struct proto_buffer small = {.data = bytes, .size_bytes = sizeof(bytes) - 1};
+                struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
+
+                assert_int_equal(proto_encode_empty(&small, 9, empty[i].type), -ENOBUFS);
+                assert_int_equal(small.n_bytes, 0);
+                assert_int_equal(proto_encode_empty(&buffer, 9, empty[i].type), PROTO_HEADER_BYTES);
+                assert_golden(empty[i].name, bytes, buffer.n_bytes);
+        }
+}
+
+/* The table of this file and messages.def are the same list, but for those with other tests. */
+static void test_no_message_is_missing_here(void **state)
+{
+        static const enum message_type elsewhere[] = {MESSAGE_STOP, MESSAGE_DICT, MESSAGE_DICT_RESET, MESSAGE_EVENTS,
+                                                      MESSAGE_PONG};
+        size_t n = 0;
+
+#define X_MESSAGE(name, number, lower, doc) n++;
+#include "proto/messages.def"
+        assert_int_equal(n, ARRAY_SIZE(messages) + ARRAY_SIZE(elsewhere));
+        FOR_EACH_MESSAGE(message)
+        assert_string_equal(message_text(message->type), message->name);
+}
+
+static void test_magic_is_checked(void **state)
+{
+        FOR_EACH_MESSAGE(message)
+        {
+                struct proto_buffer buffer = encoded(message, sample_fill);
+
+                if (message->type != MESSAGE_HELLO && message->type != MESSAGE_WELCOME)
+                        continue;
+                assert_memory_equal(buffer.data + PROTO_HEADER_BYTES, "FLTL", 4);
+                for (size_t i = 0; i < 4; i++) {
+                        buffer.data[PROTO_HEADER_BYTES + i] ^= 0x20;
+                        message->refuse(buffer.data + PROTO_HEADER_BYTES, buffer.n_bytes - PROTO_HEADER_BYTES);
+                        buffer.data[PROTO_HEADER_BYTES + i] ^= 0x20;
+                }
+        }
+}
+
+/* A client steps through EVENTS by this size, so a smaller one (or 0) must not get that far. */
+static void test_small_event_records_are_refused(void **state)
+{
+        for (uint32_t event_bytes = 0; event_bytes < PROTO_EVENT_BYTES; event_bytes++) {
+                struct proto_buffer buffer = {.data = buffer_data, .size_bytes = sizeof(buffer_data)};
+                const struct proto_welcome m = {.event_bytes = event_bytes};
+
+                assert_true(proto_encode_welcome(&buffer, 0, &m) > 0);
+                refuse_welcome(buffer.data + PROTO_HEADER_BYTES, buffer.n_bytes - PROTO_HEADER_BYTES);
+        }
+}
+
+/* DROPS of a peer with other outcomes than ours: first_seq 1, last_seq 2, then n counts of 10, 11, 12 ... */
+static size_t make_drops(uint8_t *body, uint32_t n_outcomes)
+{
+        wire_store_u64(body, 1);
+        wire_store_u64(body + 8, 2);
+        wire_store_u32(body + 16, n_outcomes);
+        for (uint32_t i = 0; i < n_outcomes; i++)
+                wire_store_u64(body + 20 + i * 8, 10 + i);
+        return 20 + (size_t)n_outcomes * 8;
+}
+
+static void test_drops_of_a_newer_peer(void **state)
+{
+        uint8_t body[20 + 9 * 8];
+        size_t n_bytes = make_drops(body, 9);
+        struct proto_drops drops;
+
+        assert_int_equal(proto_decode_drops(body, n_bytes, &drops), 0);
+        assert_true(drops.n_faults[OUTCOME_NONE] == 10 + 17 + 18);
+        for (size_t i = 1; i < N_OUTCOMES; i++)
+                assert_true(drops.n_faults[i] == 10 + i);
+        for (size_t n = 0; n < n_bytes; n++)
+                refuse_drops(body, n);
+}
+
+static void test_drops_of_an_older_peer(void **state)
+{
+        uint8_t body[20 + 2 * 8];
+        size_t n_bytes = make_drops(body, 2);
+        struct proto_drops drops;
+
+        assert_int_equal(proto_decode_drops(body, n_bytes, &drops), 0);
+        assert_true(drops.n_faults[0] == 10);
+        assert_true(drops.n_faults[1] == 11);
+        for (size_t i = 2; i < N_OUTCOMES; i++)
+                assert_true(drops.n_faults[i] == 0);
+}
+
+static void test_hostile_drops(void **state)
+{
+        uint8_t body[20 + 8 * 8];
+        size_t n_bytes = make_drops(body, 8);
+
+        wire_store_u64(body + 20 + 7 * 8, UINT64_MAX - 9);
+        refuse_drops(body, n_bytes); /* the sum does not fit */
+        wire_store_u32(body + 16, UINT32_MAX);
+        refuse_drops(body, n_bytes);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_round_trip),
+                cmocka_unit_test(test_headers_of_messages),
+                cmocka_unit_test(test_every_truncation_is_refused),
+                cmocka_unit_test(test_appended_fields_are_skipped),
+                cmocka_unit_test(test_buffers_of_every_size),
+                cmocka_unit_test(test_too_long_strings_are_not_sent),
+                cmocka_unit_test(test_hostile_string_lengths),
+                cmocka_unit_test(test_golden_bytes),
+                cmocka_unit_test(test_pong_is_ping_with_another_type),
+                cmocka_unit_test(test_messages_without_a_body),
+                cmocka_unit_test(test_no_message_is_missing_here),
+                cmocka_unit_test(test_magic_is_checked),
+                cmocka_unit_test(test_small_event_records_are_refused),
+                cmocka_unit_test(test_drops_of_a_newer_peer),
+                cmocka_unit_test(test_drops_of_an_older_peer),
+                cmocka_unit_test(test_hostile_drops),
+        };
+
+        memset(long_text, 'x', sizeof(long_text));
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

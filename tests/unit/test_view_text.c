@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The text view, byte for byte: golden files hold what one trace with every kind of line looks like in a pipe, in
+ * colour, and on a narrow terminal (FAULTLINE_GOLDEN_UPDATE=1 in the environment writes them anew).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "client/escape.h"
+#include "client/view_text.h"
+#include "tests/unit/fake_daemon.h"
+
+static const char *const strings[] = {
+        "worker",
+        "/usr/bin/app",
+        ".data",
+        "table",
+        "main",
+        ".text",
+        "[heap]",
+        "[kernel.kallsyms]",
+        "copy_to_user",
+        "evil\033[31m\n",
+        "/opt/a-directory/a-library-with-quite-a-long-name.so.1.2.3",
+        "a_namespace::a_class::a_function_with_a_long_name(int, char const*)",
+};
+
+static const struct proto_def defs[] = {
+        {.kind = DEF_MAP,
+         .id = 1,
+         .map = {.start = 0x400000, .end = 0x500000, .path = 2, .perms = {'r', 'w', '-', 'p'}}},
+        {.kind = DEF_MAP, .id = 2, .map = {.start = 0x600000, .end = 0x700000, .path = 7}},
+        {.kind = DEF_MAP, .id = 3, .map = {.start = 0x7f0000000000, .end = 0x7f0000100000}},
+        {.kind = DEF_PLACE, .id = 1, .place = {.image = 2, .section = 3, .symbol = 4, .base = 0x400100}},
+        {.kind = DEF_PLACE, .id = 2, .place = {.image = 2, .section = 6, .symbol = 5, .base = 0x401000}},
+        {.kind = DEF_PLACE, .id = 3, .place = {.image = 8, .section = 6, .symbol = 9, .base = 0xffffffff81000000}},
+        {.kind = DEF_PLACE, .id = 4, .place = {.image = 2, .section = 6, .base = 0x401000}},
+        {.kind = DEF_PLACE, .id = 5, .place = {.image = 10, .base = 0x400000}},
+        {.kind = DEF_PLACE, .id = 6, .place = {.image = 11, .section = 6, .symbol = 12, .base = 0x7f1000000000}},
+        {.kind = DEF_PLACE, .id = 7, .place = {.base = 0x600000}},
+        {.kind = DEF_THREAD, .id = 1, .thread = {.pid = 42, .tid = 42, .comm = 1}},
+        {.kind = DEF_THREAD, .id = 2, .thread = {.pid = 4194300, .tid = 4194301, .comm = 10}},
+};
+
+static void define_all(struct state *state)
+{
+        struct proto_buffer buffer = fake_buffer();
+        struct proto_header header = {.count = ARRAY_SIZE(strings) + ARRAY_SIZE(defs)};
+        size_t begin;
+
+        assert_true(proto_begin_frame(&buffer) >= 0);
+        begin = buffer.n_bytes;
+        for (uint32_t i = 0; i < ARRAY_SIZE(strings); i++) {
+                const struct proto_def def = {.kind = DEF_STRING, .id = i + 1, .string = fake_string(strings[i])};
+
+                assert_int_equal(proto_append_def(&buffer, &def), 0);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(defs); i++)
+                assert_int_equal(proto_append_def(&buffer, &defs[i]), 0);
+        assert_int_equal(state_define(state, buffer.data + begin, buffer.n_bytes - begin, header.count), 0);
+}
+
+static struct proto_event changed(void (*change)(struct proto_event *event))
+{
+        struct proto_event event = fake_event();
+
+        event.thread = 1;
+        change(&event);
+        return event;
+}
+
+static void plain(struct proto_event *e)
+{
+        (void)e;
+}
+
+static void heap(struct proto_event *e)
+{
+        *e = (struct proto_event){.time_ns = e->time_ns + 1000,
+                                  .addr = 0x600010,
+                                  .ip = 0x401010,
+                                  .latency_ns = 999,
+                                  .frame_before = PROTO_UNKNOWN,
+                                  .frame = PROTO_UNKNOWN,
+                                  .thread = 1,
+                                  .map = 2,
+                                  .place = 7,
+                                  .code = 4,
+                                  .outcome = OUTCOME_MINOR,
+                                  .cause = CAUSE_ZERO_PAGE,
+                                  .access = ACCESS_READ,
+                                  .page_shift = 12};
+}
+
+static void kernel_mode(struct proto_event *e)
+{
+        e->flags = PROTO_EVENT_KERNEL_MODE | PROTO_EVENT_INFERRED;
+        e->outcome = OUTCOME_MAJOR;
+        e->cause = CAUSE_FILE_MAJOR;
+        e->ip = 0xffffffff81000010;
+        e->code = 3;
+        e->caller_ip = 0x401020;
+        e->caller = 2;
+        e->latency_ns = 1234567890;
+        e->frame_before = 0x111;
+        e->frame = 0x222;
+}
+
+static void kernel_hidden(struct proto_event *e)
+{
+        kernel_mode(e);
+        e->flags |= PROTO_EVENT_IP_HIDDEN;
+        e->ip = 0;
+        e->code = 0;
+}
+
+static void huge(struct proto_event *e)
+{
+        e->addr = 0x7f0000012345;
+        e->map = 3;
+        e->place = 0;
+        e->code = 0;
+        e->ip = 0x7f2000000000;
+        e->page_shift = 21;
+        e->frame = 0;
+}
+
+static void unmapped(struct proto_event *e)
+{
+        e->addr = 0;
+        e->map = e->place = 0;
+        e->outcome = OUTCOME_FAILED;
+        e->cause = CAUSE_UNMAPPED;
+        e->latency_ns = e->frame = e->frame_before = PROTO_UNKNOWN;
+        e->page_shift = 0;
+        e->access = ACCESS_EXEC;
+}
+
+static void hostile(struct proto_event *e)
+{
+        e->thread = 2;
+        e->place = 5;
+        e->addr = 0x3ffff0; /* below its place */
+}
+
+static void long_names(struct proto_event *e)
+{
+        e->addr = e->ip = 0x7f1000000042;
+        e->place = e->code = 6;
+}
+
+static void undefined(struct proto_event *e)
+{
+        e->thread = e->map = e->place = e->code = e->caller = 1000;
+        e->ip = 0;
+        e->outcome = e->cause = e->access = e->page_shift = 200;
+}
+
+static void early_and_incomplete(struct proto_event *e)
+{
+        e->time_ns = 999999000;
+        e->flags = PROTO_EVENT_INCOMPLETE;
+        e->outcome = OUTCOME_NONE;
+        e->cause = CAUSE_UNKNOWN;
+        e->access = ACCESS_UNKNOWN;
+}
+
+static void (*const changes[])(struct proto_event *) = {
+        plain, heap, kernel_mode, kernel_hidden, huge, unmapped, hostile, long_names, undefined, early_and_incomplete,
+};
+
+static void put_notes(struct view *view, const struct state *state)
+{
+        const struct proto_life exec = {
+                .time_ns = 1200000000, .kind = LIFE_EXEC, .pid = 42, .tid = 42, .comm = fake_string("other\033")};
+        const struct proto_life forked = {.time_ns = 1250000000, .kind = LIFE_FORK, .pid = 43, .tid = 43, .parent = 42};
+        const struct proto_life exited = {.time_ns = 1300000000, .kind = LIFE_EXIT, .pid = 42, .tid = 44};
+        const struct proto_drops drops = {
+                .n_faults = {[OUTCOME_MINOR] = 100, [OUTCOME_FAILED] = 2}, .first_seq = 10, .last_seq = 111};
+        const struct proto_degraded degraded = {.what = fake_string("frames"), .reason = fake_string("not root")};
+        const struct proto_gap gap = {.reason = fake_string("it crashed")};
+
+        view->ops->degraded(view, state, &degraded);
+        view->ops->life(view, state, &exec);
+        view->ops->life(view, state, &forked);
+        view->ops->life(view, state, &exited);
+        view->ops->drops(view, state, &drops);
+        view->ops->gap(view, &gap);
+}
+
+static void put_end(struct view *view, const struct state *state)
+{
+        const struct proto_end end = {.reason = END_EXITED,
+                                      .time_ns = 2500000000,
+                                      .ledger = {.kernel = 122,
+                                                 .delivered = 10,
+                                                 .filtered = 4,
+                                                 .dropped_client = 102,
+                                                 .dropped_daemon = 3,
+                                                 .lost_kernel = 2,
+                                                 .counted = 1,
+                                                 .incomplete = 1,
+                                                 .unseen = 7}};
+        struct proto_end other = end;
+
+        view->ops->end(view, state, &end);
+        other.reason = END_STRIPPED;
+        other.ledger.unseen = PROTO_UNSEEN_UNKNOWN;
+        other.text = fake_string("it is setuid");
+        view->ops->end(view, state, &other);
+}
+
+static void play(struct view *view)
+{
+        const struct proto_attached attached = {
+                .pid = 42, .detail = DETAIL_FULL, .n_threads = 2, .time_ns = 1000000000, .comm = fake_string("worker")};
+        struct state state = {0};
+
+        assert_int_equal(state_begin(&state, &attached), 0);
+        define_all(&state);
+        view->ops->attached(view, &state, &attached);
+        for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+                const struct proto_event event = changed(changes[i]);
+                const struct fault_batch batch = {.events = &event, .n_events = 1, .first_seq = i};
+
+                view->ops->faults(view, &state, &batch);
+                view->ops->faults(view, &state, &batch); /* from the memos, so the same */
+        }
+        put_notes(view, &state);
+        put_end(view, &state);
+        state_free(&state);
+}
+
+static void write_golden(const char *path, const struct text *text)
+{
+        FILE *file = fopen(path, "we");
+
+        assert_non_null(file);
+        assert_int_equal(fwrite(text->data, 1, text->n_bytes, file), text->n_bytes);
+        assert_int_equal(fclose(file), 0);
+}
+
+static void assert_golden_text(const char *name, const struct text *text)
+{
+        static char golden[65536];
+        char path[4096];
+        FILE *file;
+        size_t n;
+
+        (void)snprintf(path, sizeof(path), "%s/%s.txt", GOLDEN_DIR, name);
+        if (getenv("FAULTLINE_GOLDEN_UPDATE"))
+                write_golden(path, text);
+        file = fopen(path, "re");
+        assert_non_null(file);
+        n = fread(golden, 1, sizeof(golden), file);
+        (void)fclose(file);
+        if (n != text->n_bytes || memcmp(golden, text->data, n) != 0)
+                fail_msg("not as in %s:\n%.*s", path, (int)text->n_bytes, text->data);
+}
+
+static void test_pipe(void **unused)
+{
+        const struct view_text_options options = {0};
+        struct view *view = view_text_new(&options);
+
+        assert_non_null(view);
+        play(view);
+        assert_golden_text("view_text_out", &view->out);
+        assert_golden_text("view_text_err", &view->err);
+        view = view_text_free(view);
+}
+
+static void test_terminal(void **unused)
+{
+        const struct view_text_options options = {.color = true, .notes_on_out = true};
+        struct view *view = view_text_new(&options);
+
+        assert_non_null(view);
+        play(view);
+        assert_golden_text("view_text_terminal", &view->out);
+        view = view_text_free(view);
+}
+
+/* At every width: no fault line is wider, and every one is the beginning of the whole line. */
+static void test_cut(void **unused)
+{
+        const struct view_text_options options = {0};
+        struct view *whole = view_text_new(&options);
+
+        assert_non_null(whole);
+        play(whole);
+        for (uint32_t width = 1; width <= 300; width++) {
+                struct view *view = view_text_new(&options);
+                const char *line, *whole_line = whole->out.data;
+                size_t n_lines = 0;
+
+                assert_non_null(view);
+                view->n_columns = width;
+                play(view);
+                line = view->out.data;
+                while (line < view->out.data + view->out.n_bytes) {
+                        const char *end = strchr(line, '\n'), *whole_end = strchr(whole_line, '\n');
+                        size_t n_bytes = (size_t)(end - line), n_cells = 0;
+
+                        assert_true(n_bytes <= (size_t)(whole_end - whole_line));
+                        assert_memory_equal(line, whole_line, n_bytes);
+                        for (size_t i = 0; i < n_bytes; i++)
+                                n_cells += ((unsigned char)line[i] & 0xc0) != 0x80;
+                        assert_true(n_cells <= width);
+                        line = end + 1;
+                        whole_line = whole_end + 1;
+                        n_lines++;
+                }
+                assert_int_equal(n_lines, 1 + 2 * ARRAY_SIZE(changes));
+                view = view_text_free(view);
+        }
+        whole = view_text_free(whole);
+}
+
+/* With the columns' titles above their cells. */
+static void test_header_above_cells(void **unused)
+{
+        static const struct {
+                const char *title, *cell;
+        } columns[] = {{"PID/TID", "42 "},       {"COMM", "worker"},
+                       {"OUTCOME", "minor"},     {"CAUSE", "zero-fill"},
+                       {"ACCESS", "write"},      {"ADDRESS", "0x400110"},
+                       {"SIZE", "4K"},           {"PLACE", "app/.data/table+0x10"},
+                       {"CODE", "app/main+0x7"}, {"FRAME", "0xabc"}};
+        const struct view_text_options options = {0};
+        struct view *view = view_text_new(&options);
+        const char *line;
+
+        assert_non_null(view);
+        play(view);
+        line = strchr(view->out.data, '\n') + 1;
+        for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+                const char *title = strstr(view->out.data, columns[i].title);
+
+                assert_non_null(title);
+                assert_memory_equal(line + (title - view->out.data), columns[i].cell, strlen(columns[i].cell));
+        }
+        view = view_text_free(view);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_pipe),
+                cmocka_unit_test(test_terminal),
+                cmocka_unit_test(test_cut),
+                cmocka_unit_test(test_header_above_cells),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
