@@ -54,8 +54,10 @@ static int parse_private_fd(const char *text)
 int main(int argc, char *argv[])
 {
         static const struct option options[] = {
-                {"socket", required_argument, NULL, 's'}, {"private", required_argument, NULL, 'p'},
-                {"version", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},
+                {"socket", required_argument, NULL, 's'},
+                {"private", required_argument, NULL, 'p'},
+                {"version", no_argument, NULL, 'v'},
+                {"help", no_argument, NULL, 'h'},
                 {NULL, 0, NULL, 0},
         };
         struct monitor_options monitor = {.private_fd = -1, .engine_main = engine_main, .tracer_main = tracer_main};

@@ -191,7 +191,11 @@ static void reread(struct addresses *addresses)
         (void)read_text(addresses); /* the process may be gone: then nothing is known, which is true */
 }
 
-static void confirm(struct addresses *addresses, uint64_t addr)
+/*
+ * What /proc says of addr now. gone: what the fault tells agrees with a gap; where it tells that something was mapped,
+ * a gap only means that it has been unmapped since.
+ */
+static void confirm(struct addresses *addresses, uint64_t addr, bool gone)
 {
         char name[NAME_BYTES];
         struct map_spec spec;
@@ -209,32 +213,42 @@ static void confirm(struct addresses *addresses, uint64_t addr)
                 reread(addresses);
         } else if (r == PROCFILE_MAP) {
                 r = overlay_confirmed(addresses, &spec);
-        } else if (r == PROCFILE_GAP) {
+        } else if (r == PROCFILE_GAP && gone) {
                 r = aspace_remove(addresses->aspace, spec.start, spec.end);
         }
         /* Any other failure: the process is gone, or there is no memory. What was known stays. */
 }
 
-static bool wants_name(struct addresses *addresses, const struct map *map)
+/*
+ * Records know anonymous memory only as such; [heap] at its first growth and the names of prctl(2) PR_SET_VMA are known
+ * to /proc. The answer counts only if it is about the same memory.
+ */
+static void ask_name(struct addresses *addresses, struct map *map)
 {
-        if (map->named || map->kind != MAP_KIND_ANON || map->path[0] || !addresses->name_budget || addresses->no_query)
-                return false;
+        char name[NAME_BYTES];
+        struct map_spec spec;
+
+        if (map->named || map->kind != MAP_KIND_ANON || map->path[0] || addresses->maps_fd < 0 || addresses->no_query ||
+            !addresses->name_budget)
+                return;
         addresses->name_budget--;
-        return true;
+        map->named = true;
+        if (procfile_query(addresses->maps_fd, map->start, name, sizeof(name), &spec) != PROCFILE_MAP || spec.inode ||
+            spec.end < map->end || spec.shared != map->shared || !spec.n_path)
+                return;
+        if (overlay_confirmed(addresses, &spec) < 0)
+                return; /* no memory: it stays without a name */
 }
 
 struct map *addresses_of_fault(struct addresses *addresses, const struct fault *fault, unsigned int access)
 {
         struct map *map = aspace_lookup(addresses->aspace, fault->addr);
 
-        if (!map || map_permits(map, access) != fault->completed) {
-                confirm(addresses, fault->addr);
-                map = aspace_lookup(addresses->aspace, fault->addr);
-        } else if (wants_name(addresses, map)) {
-                confirm(addresses, fault->addr);
-                map = aspace_lookup(addresses->aspace, fault->addr);
-        }
-        return map;
+        if (!map || map_permits(map, access) != fault->completed)
+                confirm(addresses, fault->addr, !fault->completed);
+        else
+                ask_name(addresses, map);
+        return aspace_lookup(addresses->aspace, fault->addr);
 }
 
 struct map *addresses_lookup(struct addresses *addresses, uint64_t addr)
@@ -242,7 +256,7 @@ struct map *addresses_lookup(struct addresses *addresses, uint64_t addr)
         struct map *map = aspace_lookup(addresses->aspace, addr);
 
         if (!map && addr && addr < EVENT_USER_END) {
-                confirm(addresses, addr);
+                confirm(addresses, addr, false);
                 map = aspace_lookup(addresses->aspace, addr);
         }
         return map;

@@ -24,7 +24,7 @@
 #include "daemon/link/link.h"
 
 #define TICK_NS (UINT64_C(10) * NSEC_PER_MSEC)
-#define SWAPS_INTERVAL_NS NSEC_PER_SEC
+#define SETTINGS_INTERVAL_NS NSEC_PER_SEC
 #define ABANDONED_NS (UINT64_C(2) * NSEC_PER_SEC)
 #define STRIPPED_NS (UINT64_C(500) * NSEC_PER_MSEC) /* the monitor learns of a death within that */
 #define MAX_EVENTS 64
@@ -51,15 +51,15 @@ struct peer_entry { /* a peer and its place in the loop */
 };
 
 struct engine {
-        int link_fd, epoll_fd, swaps_fd;
+        int link_fd, epoll_fd, swaps_fd, numa_fd; /* the last two in /proc, -1 = this kernel has none */
         struct worker *worker;
         struct names *names;
         struct peer_entry *peers;
         struct trace *traces;
         struct attach *attaches;
         uint32_t next_req;
-        uint64_t next_tick_ns, swaps_read_ns;
-        bool swap_in_use, ring_ready, backlog, stop;
+        uint64_t next_tick_ns, settings_read_ns;
+        bool swap_in_use, numa_balancing, ring_ready, backlog, stop;
 };
 
 static uint64_t now(void)
@@ -336,17 +336,19 @@ static void check_abandoned(struct engine *engine, struct trace *trace, uint64_t
                 close_trace(engine, trace);
 }
 
-static void read_swaps(struct engine *engine, uint64_t now_ns)
+static void read_settings(struct engine *engine, uint64_t now_ns)
 {
         char text[512];
         ssize_t n;
 
-        if (engine->swaps_fd < 0 || (engine->swaps_read_ns && now_ns - engine->swaps_read_ns < SWAPS_INTERVAL_NS))
+        if (engine->swaps_fd < 0 ||
+            (engine->settings_read_ns && now_ns - engine->settings_read_ns < SETTINGS_INTERVAL_NS))
                 return;
-        engine->swaps_read_ns = now_ns;
+        engine->settings_read_ns = now_ns;
         n = pread(engine->swaps_fd, text, sizeof(text), 0);
         /* A head line, then one line for each swap area (proc_swaps(5)). */
         engine->swap_in_use = n > 0 && memchr(text, '\n', (size_t)n) != text + n - 1;
+        engine->numa_balancing = engine->numa_fd >= 0 && pread(engine->numa_fd, text, 1, 0) == 1 && text[0] != '0';
 }
 
 static void run_traces(struct engine *engine)
@@ -360,6 +362,7 @@ static void run_traces(struct engine *engine)
         for (struct trace *trace = engine->traces, *next; trace; trace = next) {
                 next = trace->next;
                 trace->resolve.swap_in_use = engine->swap_in_use;
+                trace->resolve.numa_balancing = engine->numa_balancing;
                 if (due && is_running(trace))
                         drain_trace(engine, trace);
                 if (is_running(trace) || trace->state == TRACE_ENDING) {
@@ -429,14 +432,6 @@ static int take_conn(struct engine *engine, struct link_received *received)
         return watch(engine, EPOLL_CTL_ADD, entry->peer->fd, EPOLLIN, SOURCE_PEER, entry);
 }
 
-static bool hides_kernel(const struct engine *engine, uint32_t conn)
-{
-        for (const struct peer_entry *entry = engine->peers; entry; entry = entry->next)
-                if (entry->peer && entry->peer->conn == conn)
-                        return entry->peer->hide_kernel;
-        return true;
-}
-
 static int take_trace(struct engine *engine, struct link_received *received)
 {
         const struct link_trace *info = &received->message.trace;
@@ -453,7 +448,7 @@ static int take_trace(struct engine *engine, struct link_received *received)
         }
         if (trace)
                 return trace_replace_ids(trace, received);
-        r = trace_new(received, engine->names, hides_kernel(engine, info->conn), &trace);
+        r = trace_new(received, engine->names, !(info->rights & LINK_RIGHT_KERNEL), &trace);
         if (r < 0) {
                 if (attach)
                         refuse_attach(engine, attach, -r, ENOMEM_TEXT);
@@ -498,7 +493,7 @@ static void take_started(struct engine *engine, const struct link_started *start
                 return;
         trace->started = *started;
         trace->state = TRACE_RUNNING;
-        engine->swaps_read_ns = 0;
+        engine->settings_read_ns = 0;
         for (struct attach *attach = engine->attaches, *next; attach; attach = next) {
                 next = attach->next;
                 if (attach->trace == trace)
@@ -605,13 +600,17 @@ static void resume(struct engine *engine, struct peer *peer, const struct peer_c
                                          .count_limit = command->resume.count_limit,
                                          .hide_kernel = peer->hide_kernel,
                                          .resume = &command->resume};
+        struct subscription *subscription = NULL;
 
-        if (!trace || trace->state != TRACE_RUNNING || peer->n_subscriptions >= PEER_MAX_SUBSCRIPTIONS ||
-            !subscribe(engine, trace, &spec)) {
+        if (trace && trace->restarted && trace->state == TRACE_RUNNING &&
+            peer->n_subscriptions < PEER_MAX_SUBSCRIPTIONS)
+                subscription = subscribe(engine, trace, &spec);
+        if (!subscription) {
                 peer_error(peer, command->resume.req, ESRCH, "the trace ended while the daemon's engine was restarted");
                 return;
         }
         peer->n_subscriptions++;
+        tell_attached(trace, subscription, command->resume.req);
 }
 
 static void stop_command(struct engine *engine, struct peer *peer, uint32_t id)
@@ -738,7 +737,7 @@ static int loop(struct engine *engine)
 
                 if (n < 0 && errno != EINTR)
                         return -errno;
-                read_swaps(engine, now());
+                read_settings(engine, now());
                 for (int i = 0; i < n; i++)
                         handle(engine, &events[i]);
                 run_traces(engine);
@@ -754,6 +753,7 @@ static int engine_init(struct engine *engine, int link_fd)
 
         *engine = (struct engine){.link_fd = link_fd, .next_req = 1};
         engine->swaps_fd = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
+        engine->numa_fd = open("/proc/sys/kernel/numa_balancing", O_RDONLY | O_CLOEXEC);
         engine->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         if (engine->epoll_fd < 0 || fcntl(link_fd, F_SETFL, 0) < 0)
                 return -errno;
@@ -785,6 +785,7 @@ static void engine_deinit(struct engine *engine)
         engine->names = names_free(engine->names);
         cleanup_close(&engine->epoll_fd);
         cleanup_close(&engine->swaps_fd);
+        cleanup_close(&engine->numa_fd);
         cleanup_close(&engine->link_fd);
 }
 

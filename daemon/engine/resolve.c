@@ -14,6 +14,7 @@
 #define MAX_WAITING 65536 /* power of two */
 #define PAGE_SHIFT 12
 #define MIN_THREADS 64 /* power of two */
+#define LOAD_MAX_MAPS 16
 /* A fault that waits for user space needs two context switches at the very least. */
 #define SUSPICIOUS_NS (UINT64_C(8) * NSEC_PER_USEC)
 #define KERNEL_IMAGE "[kernel]"
@@ -136,45 +137,57 @@ static uint32_t thread_id(struct resolve *resolve, pid_t pid, pid_t tid)
 
 /* ---- maps and images ---- */
 
-/* Plain anonymous memory right behind a private file map may be that image's .bss; image_covers() tells later. */
-static const struct map *image_neighbour(struct aspace *aspace, const struct map *map)
+/*
+ * Plain anonymous memory right behind a private file map may be that image's .bss (image_covers() tells later), also
+ * where mprotect(2) has cut it into pieces. NULL = it stands behind something else.
+ */
+static struct map *image_neighbour(struct aspace *aspace, struct map *map)
 {
-        const struct map *below;
+        for (unsigned int n = 0; n < LOAD_MAX_MAPS && map->kind == MAP_KIND_ANON && !map->path[0]; n++) {
+                struct map *below = aspace_below(aspace, map->start);
 
-        if (map->kind != MAP_KIND_ANON || map->path[0])
-                return NULL;
-        below = aspace_below(aspace, map->start);
-        return below && below->end == map->start && below->image_known && !below->shared ? below : NULL;
+                if (!below || below->end != map->start || below->shared)
+                        return NULL;
+                map = below;
+        }
+        return map->kind == MAP_KIND_FILE ? map : NULL;
+}
+
+/*
+ * The lowest map of the load that a file map belongs to. Segments of one load follow each other with ascending file
+ * offsets; a lower offset begins another load of the same file. The bound is for files mapped in thousands of pieces.
+ */
+static const struct map *load_of(struct aspace *aspace, const struct map *map)
+{
+        for (unsigned int n = 0; map->offset && n < LOAD_MAX_MAPS; n++) {
+                const struct map *below = aspace_below(aspace, map->start);
+
+                if (!below || below->inode != map->inode || below->major != map->major || below->minor != map->minor ||
+                    below->offset > map->offset)
+                        break;
+                map = below;
+        }
+        return map;
 }
 
 static int decide_image(struct resolve *resolve, struct map *map, uint64_t now_ns)
 {
         struct aspace *aspace = resolve->addresses->aspace;
-        struct map *below;
-        int r;
+        struct map *file = map;
+        const struct map *load;
 
         if (!map || map->image_known)
                 return 0;
         map->image_known = true;
         if (map->kind == MAP_KIND_ANON && !map->path[0]) {
-                below = aspace_below(aspace, map->start);
-                if (below && below->end == map->start && below->kind == MAP_KIND_FILE && !below->image_known) {
-                        r = decide_image(resolve, below, now_ns);
-                        if (r < 0)
-                                return r;
-                }
-                const struct map *neighbour = image_neighbour(aspace, map);
-
-                if (neighbour) {
-                        map->image = neighbour->image;
-                        map->image_start = neighbour->image_start;
-                        map->image_offset = neighbour->image_offset;
-                }
-                return 0;
+                file = image_neighbour(aspace, map);
+                if (!file)
+                        return 0;
         }
-        map->image_start = map->start;
-        map->image_offset = map->offset;
-        return names_slot(resolve->names, resolve->trace, map, now_ns, &map->image);
+        load = load_of(aspace, file);
+        map->image_start = load->start;
+        map->image_offset = load->offset;
+        return names_slot(resolve->names, resolve->trace, file, now_ns, &map->image);
 }
 
 static struct map *take_map(struct resolve *resolve, struct map *map, uint64_t now_ns)
@@ -340,7 +353,9 @@ static bool map_unresolved(const struct map *map)
 static void classify_now(struct resolve *resolve, struct fault *fault)
 {
         const struct image_slot *slot = fault->map && fault->map->kind == MAP_KIND_FILE ? fault->map->image : NULL;
-        struct classify_context context = {.detail = resolve->detail, .swap_in_use = resolve->swap_in_use};
+        struct classify_context context = {.detail = resolve->detail,
+                                           .numa_balancing = resolve->numa_balancing,
+                                           .swap_in_use = resolve->swap_in_use};
         struct stat st;
 
         if (fault->map && fault->map->kind != MAP_KIND_FILE && fault->map->kind != MAP_KIND_SPECIAL)

@@ -38,6 +38,7 @@ struct resolve {
         uint32_t trace;
         enum detail detail;
         bool hide_kernel; /* kernel addresses are not even shown as a place's base */
+        bool numa_balancing;
         bool swap_in_use;
         struct fault *waiting; /* ring */
         size_t first, n, size;

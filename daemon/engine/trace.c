@@ -252,7 +252,6 @@ static int deliver(struct trace *trace, uint64_t now_ns)
         return r < 0 ? r : fanout_flush(&trace->fanout);
 }
 
-
 static int tell_life(struct trace *trace, enum life_kind kind, const struct record *record, const char *comm)
 {
         uint8_t bytes[PROTO_HEADER_BYTES + 256];
@@ -443,9 +442,8 @@ int trace_finish(struct trace *trace, const struct link_counts *counts, enum end
 
 void trace_fail(struct trace *trace, const char *text, uint64_t now_ns)
 {
-        trace->totals = (struct subscription_totals){.kernel = trace->fanout.n_faults,
-                                                     .unseen = PROTO_UNSEEN_UNKNOWN,
-                                                     .time_ns = now_ns};
+        trace->totals = (struct subscription_totals){
+                .kernel = trace->fanout.n_faults, .unseen = PROTO_UNSEEN_UNKNOWN, .time_ns = now_ns};
         trace->end_reason = END_ERROR;
         trace->end_text = text;
         end_all(trace);

@@ -54,6 +54,11 @@ static inline uint32_t event_kinds(enum detail detail)
 /*
  * sample_type of a kind. physical: PHYS_ADDR and DATA_PAGE_SIZE are granted (they need CAP_PERFMON).
  * A completion that has an entry before it need not repeat the instruction pointer.
+ *
+ * Where two observers have the same software event on one task, the kernel fills in the common fields once and writes
+ * them to both: the second one's records carry the id, and the time by the clock, of the first
+ * (kernel/events/core.c, do_perf_sw_event, perf_prepare_sample: what sample_flags names is kept). The id then says
+ * nothing. So ENTRY, MIN and MAJ differ in size at every level of detail, and event_sample_bytes() tells them apart.
  */
 static inline uint64_t event_sample_type(enum event_kind kind, enum detail detail, int physical)
 {
@@ -69,9 +74,16 @@ static inline uint64_t event_sample_type(enum event_kind kind, enum detail detai
         case EVENT_ENTRY:
                 return base | PERF_SAMPLE_IP | PERF_SAMPLE_ADDR | page;
         case EVENT_MIN:
-        case EVENT_MAJ:
                 return base | (detail == DETAIL_BASIC ? PERF_SAMPLE_IP : 0) | PERF_SAMPLE_ADDR | page;
+        case EVENT_MAJ: /* two fields more than MIN, for their size alone */
+                return event_sample_type(EVENT_MIN, detail, physical) | PERF_SAMPLE_CPU | PERF_SAMPLE_PERIOD;
         default:
                 return base;
         }
+}
+
+/* header.size of a sample of EVENT_ENTRY, EVENT_MIN or EVENT_MAJ: all their fields are of 8 bytes. */
+static inline unsigned int event_sample_bytes(enum event_kind kind, enum detail detail, int physical)
+{
+        return 8 + 8 * (unsigned int)__builtin_popcountll(event_sample_type(kind, detail, physical));
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One message is one SOCK_SEQPACKET datagram of exactly the length that its type has, so there is nothing to resynchronise
- * and nothing to parse. Invariant: a message that is not perfect (length, type, control data) leaves no trace: every
- * descriptor that came with it is closed before the error is returned. A monitor that lost one descriptor a message to a
- * hostile engine would soon have none left.
+ * One message is one SOCK_SEQPACKET datagram of exactly the length that its type has, so there is nothing to
+ * resynchronise and nothing to parse. Invariant: a message that is not perfect (length, type, control data) leaves no
+ * trace: every descriptor that came with it is closed before the error is returned. A monitor that lost one descriptor
+ * a message to a hostile engine would soon have none left.
  */
 #include "daemon/link/link.h"
 

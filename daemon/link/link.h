@@ -15,7 +15,8 @@
  *                        monitor  COUNTS ----------------------> engine    drains, END to the clients
  *                        engine   CLOSE -----------------------> monitor
  *   target dies          monitor  COUNTS (LINK_EXITED) --------> engine
- *   engine dies          monitor starts another: CONN (restarted), TRACE + RINGS (restarted) for each; no READY awaited
+ *   engine dies          monitor starts another: TRACE + RINGS + STARTED (restarted) for each trace, no READY awaited;
+ *                        then CONN (restarted) for each client
  */
 #pragma once
 
@@ -112,7 +113,8 @@ struct link_trace {
         uint32_t side_bytes;
         uint32_t degraded; /* bits 1 << enum link_detail */
         int32_t degraded_errno[N_LINK_LACKS];
-        uint32_t restarted;
+        uint32_t rights;    /* of the peer that asked: LINK_RIGHT_* */
+        uint32_t restarted; /* sent again to the successor of an engine that died; comes before the connections */
 };
 
 struct link_event_id { /* file of LINK_FD_IDS (memfd) */

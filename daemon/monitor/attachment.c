@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Authorization is asked twice because the target can execute a setuid program at any moment: the first answer keeps strangers
- * from making us open events on a process that is not theirs; the second, after everything was opened, is the one that
- * counts: the kernel removes the events of a process at an exec that changes its credentials (begin_new_exec(), fs/exec.c), so what was opened while the
- * peer was allowed can never show what came later. Nothing is handed to the engine before the second answer.
+ * Authorization is asked twice because the target can execute a setuid program at any moment: the first answer keeps
+ * strangers from making us open events on a process that is not theirs; the second, after everything was opened, is the
+ * one that counts: the kernel removes the events of a process at an exec that changes its credentials
+ * (begin_new_exec(), fs/exec.c), so what was opened while the peer was allowed can never show what came later. Nothing
+ * is handed to the engine before the second answer.
  *
- * Events are closed as soon as they are counted: enabled tracepoints cost every process of the machine. The rings stay until
- * the engine has drained them.
+ * Events are closed as soon as they are counted: enabled tracepoints cost every process of the machine. The rings stay
+ * until the engine has drained them.
  */
 #include "daemon/monitor/attachment.h"
 
@@ -148,24 +149,24 @@ static void send_rings(struct attachment *trace)
 /* LINK_TRACE with the maps that are open, which it uses up. */
 static void send_trace(struct attachment *trace, bool restarted)
 {
-        struct link_message message = {
-                .type = LINK_TRACE,
-                .trace = {
-                        .conn = trace->request.conn,
-                        .req = trace->request.req,
-                        .trace = trace->id,
-                        .pid = trace->target.pid,
-                        .detail = trace->level.detail,
-                        .physical = trace->level.physical,
-                        .flags = trace->request.flags,
-                        .n_cpus = (uint32_t)trace->rings.n,
-                        .n_ids = trace->n_ids,
-                        .n_threads = trace->n_threads,
-                        .ring_bytes = (uint32_t)trace->rings.ring_bytes,
-                        .side_bytes = (uint32_t)trace->rings.side_bytes,
-                        .degraded = trace->level.degraded,
-                        .restarted = restarted,
-                }};
+        struct link_message message = {.type = LINK_TRACE,
+                                       .trace = {
+                                               .conn = trace->request.conn,
+                                               .req = trace->request.req,
+                                               .trace = trace->id,
+                                               .pid = trace->target.pid,
+                                               .detail = trace->level.detail,
+                                               .physical = trace->level.physical,
+                                               .flags = trace->request.flags,
+                                               .n_cpus = (uint32_t)trace->rings.n,
+                                               .n_ids = trace->n_ids,
+                                               .n_threads = trace->n_threads,
+                                               .ring_bytes = (uint32_t)trace->rings.ring_bytes,
+                                               .side_bytes = (uint32_t)trace->rings.side_bytes,
+                                               .rights = peer_rights(&trace->peer),
+                                               .degraded = trace->level.degraded,
+                                               .restarted = restarted,
+                                       }};
         const int fds[N_LINK_TRACE_FDS] = {
                 [LINK_FD_IDS] = trace->ids_file,
                 [LINK_FD_THREADS] = trace->threads_file,
@@ -218,13 +219,15 @@ static int open_rings(struct attachment *trace, char text[static LINK_TEXT_BYTES
         int r = rings_open(budget, may_use_bytes(trace), &trace->rings);
 
         if (r == -ENOSPC)
-                (void)snprintf(text, LINK_TEXT_BYTES,
-                               "cannot trace process %d: ring buffers for one more trace would exceed the daemon's %llu MiB "
-                               "(or this user's half of them); end another trace first",
-                               trace->target.pid, (unsigned long long)budget->size_bytes >> 20);
+                (void)snprintf(
+                        text, LINK_TEXT_BYTES,
+                        "cannot trace process %d: ring buffers for one more trace would exceed the daemon's %llu MiB "
+                        "(or this user's half of them); end another trace first",
+                        trace->target.pid, (unsigned long long)budget->size_bytes >> 20);
         else if (r == -EPERM)
                 (void)snprintf(text, LINK_TEXT_BYTES,
-                               "cannot trace process %d: not even small ring buffers may be locked in memory; end another trace, or "
+                               "cannot trace process %d: not even small ring buffers may be locked in memory; end "
+                               "another trace, or "
                                "raise RLIMIT_MEMLOCK (ulimit -l) or the sysctl kernel.perf_event_mlock_kb",
                                trace->target.pid);
         else if (r < 0)
@@ -292,9 +295,10 @@ static int open_files(struct attachment *trace, char text[static LINK_TEXT_BYTES
         }
         r = open_maps(trace);
         if (r < 0)
-                (void)snprintf(text, LINK_TEXT_BYTES,
-                               "cannot trace process %d: its memory map may not be read: %s; run as its user or as root",
-                               trace->target.pid, strerrordesc_np(-r));
+                (void)snprintf(
+                        text, LINK_TEXT_BYTES,
+                        "cannot trace process %d: its memory map may not be read: %s; run as its user or as root",
+                        trace->target.pid, strerrordesc_np(-r));
         return r;
 }
 
@@ -385,20 +389,22 @@ static int check_request(struct context *context, const struct outbox *outbox, c
                 return EAGAIN;
         }
         if (peer->is_foreign) {
-                *ret_text = "cannot trace: this client runs in another pid namespace, where process ids mean other processes; "
+                *ret_text = "cannot trace: this client runs in another pid namespace, where process ids mean other "
+                            "processes; "
                             "run it where the daemon runs";
                 return EPERM;
         }
         if ((request->detail != DETAIL_AUTO && request->detail != DETAIL_BASIC && request->detail != DETAIL_FULL) ||
             (request->flags & ~(uint32_t)LINK_ATTACH_FROM_EXEC) != 0) {
-                *ret_text = "cannot trace: this daemon does not know one of the options asked for; it is older than the client";
+                *ret_text = "cannot trace: this daemon does not know one of the options asked for; it is older than "
+                            "the client";
                 return EINVAL;
         }
         return 0;
 }
 
 void attachment_request(struct context *context, struct outbox *outbox, const struct peer *peer,
-                  const struct link_attach *request)
+                        const struct link_attach *request)
 {
         struct own_question question = {.context = context, .peer = peer};
         const char *refusal = "cannot trace: out of memory";
@@ -498,8 +504,8 @@ static uint64_t read_unseen(const struct attachment *trace)
 {
         int64_t difference;
 
-        if (!trace->has_difference ||
-            counting_read_difference(&trace->events, &trace->target, &difference) < 0 || difference < trace->difference)
+        if (!trace->has_difference || counting_read_difference(&trace->events, &trace->target, &difference) < 0 ||
+            difference < trace->difference)
                 return PROTO_UNSEEN_UNKNOWN;
         return (uint64_t)(difference - trace->difference);
 }
@@ -593,13 +599,24 @@ void attachments_engine_died(struct context *context, const struct outbox *outbo
                 } else {
                         opens_cancel(t);
                         t->authorizing = helper_free(t->authorizing);
+                        t->resent = NULL;
                 }
         }
+}
+
+static bool is_resending(const struct context *context, const struct outbox *outbox)
+{
+        for (const struct attachment *t = context->attachments; t != NULL; t = t->next)
+                if (t->outbox == outbox && t->resent != NULL)
+                        return true;
+        return false;
 }
 
 /* The maps may be those of a setuid program by now: a peer who may not see them goes on with what the rings hold. */
 static void resend(struct attachment *trace, int result)
 {
+        void (*resent)(void *user) = trace->resent;
+
         if (result < 0 || trace->maps < 0) {
                 close_maps(trace);
                 trace->maps = make_sealed_file("faultline-empty", "", 0);
@@ -608,17 +625,29 @@ static void resend(struct attachment *trace, int result)
         if (trace->maps < 0 || trace->smaps < 0) {
                 log_line(LOG_PRIORITY_ERROR, "cannot pass the trace of process %d to a new engine: out of descriptors",
                          trace->target.pid);
-                return;
+        } else {
+                send_trace(trace, true);
+                send_rings(trace);
+                send_started(trace);
+                if (trace->state == ATTACHMENT_STOPPED)
+                        send_counts(trace);
         }
-        send_trace(trace, true);
-        send_rings(trace);
-        send_started(trace);
-        if (trace->state == ATTACHMENT_STOPPED)
-                send_counts(trace);
+        trace->resent = NULL;
+        if (!is_resending(trace->context, trace->outbox))
+                resent(trace->resent_user);
 }
 
-void attachments_resend(struct context *context, const struct outbox *outbox)
+void attachments_resend(struct context *context, const struct outbox *outbox, void (*done)(void *user), void *user)
 {
+        for (struct attachment *t = context->attachments; t != NULL; t = t->next)
+                if (t->outbox == outbox) {
+                        t->resent = done;
+                        t->resent_user = user;
+                }
+        if (!is_resending(context, outbox)) {
+                done(user);
+                return;
+        }
         for (struct attachment *t = context->attachments; t != NULL; t = t->next)
                 if (t->outbox == outbox) {
                         (void)open_maps(t);

@@ -26,8 +26,8 @@ enum attachment_state {
         ATTACHMENT_STOPPED, /* LINK_COUNTS was sent */
 };
 
-struct tracer_run;     /* barrier.c: a tracer process */
-struct opening; /* opens.c: a file request under way */
+struct tracer_run; /* barrier.c: a tracer process */
+struct opening;    /* opens.c: a file request under way */
 
 struct attachment {
         struct context *context;
@@ -46,6 +46,8 @@ struct attachment {
         int maps, smaps; /* between being opened and being sent */
         uint32_t n_ids, n_threads;
 
+        void (*resent)(void *user); /* attachments_resend(): waits for this trace; else NULL */
+        void *resent_user;
         struct helper *authorizing;
         void (*authorized)(struct attachment *trace, int result); /* what comes after it */
 
@@ -71,7 +73,7 @@ uint64_t monotonic_ns(void);
 
 /* Begin. The answer, LINK_TRACE with or without an error, goes to the outbox now or later. */
 void attachment_request(struct context *context, struct outbox *outbox, const struct peer *peer,
-                  const struct link_attach *request);
+                        const struct link_attach *request);
 /* A trace of this engine, or NULL. */
 struct attachment *attachment_find(const struct context *context, const struct outbox *outbox, uint32_t id);
 void attachment_ready(struct attachment *trace);
@@ -80,8 +82,8 @@ void attachment_stop(struct attachment *trace);
 struct attachment *attachment_free(struct attachment *trace);
 
 /*
- * Ask whether the peer may trace the target, then call then() with 0 or -errno, at once where there is nothing to ask. What is
- * handed out afterwards must have been opened before the call.
+ * Ask whether the peer may trace the target, then call then() with 0 or -errno, at once where there is nothing to ask.
+ * What is handed out afterwards must have been opened before the call.
  */
 void attachment_authorize(struct attachment *trace, void (*then)(struct attachment *trace, int result));
 /* The threads are held, or could not be (level.degraded says so): count from now on. */
@@ -91,8 +93,11 @@ void attachment_reopen(struct attachment *trace);
 
 /* The engine behind this outbox died: give up what it had not been told of or had not begun. */
 void attachments_engine_died(struct context *context, const struct outbox *outbox);
-/* It has a successor: everything that it needs to go on. */
-void attachments_resend(struct context *context, const struct outbox *outbox);
+/*
+ * It has a successor: everything that it needs to go on. done() is called, now or later, when all has been sent; not at
+ * all if the successor dies first.
+ */
+void attachments_resend(struct context *context, const struct outbox *outbox, void (*done)(void *user), void *user);
 void attachments_free_of(struct context *context, const struct outbox *outbox);
 bool attachments_have(const struct context *context, const struct outbox *outbox);
 /* The daemon ends: counters of all that run, unasked. */

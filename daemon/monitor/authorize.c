@@ -2,9 +2,9 @@
 /*
  * pidfd_getfd(2) checks PTRACE_MODE_ATTACH_REALCREDS before it looks at the descriptor number (kernel/pid.c,
  * __pidfd_fget()), so with a number that no process has it answers exactly our question and does nothing: EBADF = you
- * may, EPERM = you may not. That covers what no comparison of user ids would: programs that run setuid, are not dumpable
- * or have more capabilities, user namespaces, security modules. The answer is never kept: a process can execute a
- * setuid program at any time.
+ * may, EPERM = you may not. That covers what no comparison of user ids would: programs that run setuid, are not
+ * dumpable or have more capabilities, user namespaces, security modules. The answer is never kept: a process can
+ * execute a setuid program at any time.
  */
 #include "daemon/monitor/authorize.h"
 

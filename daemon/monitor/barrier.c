@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Two tracers cannot have one process, so traces of the same target take turns; the turn passes on when the tracer process
- * has really ended, for only then the kernel lets another one in. A tracer that was told to go ends by itself; one that
- * outlived its trace is killed. In both cases every thread runs on, with its signals (tracer.c).
+ * Two tracers cannot have one process, so traces of the same target take turns; the turn passes on when the tracer
+ * process has really ended, for only then the kernel lets another one in. A tracer that was told to go ends by itself;
+ * one that outlived its trace is killed. In both cases every thread runs on, with its signals (tracer.c).
  */
 #include "daemon/monitor/barrier.h"
 
@@ -147,8 +147,8 @@ static int spawn_tracer(struct attachment *trace, int sockets[static 2])
         *run = (struct tracer_run){.context = context, .trace = trace, .target = trace->target.pid};
         r = sd_event_add_io(context->event, &trace->tracer_source, sockets[0], EPOLLIN, on_tracer_message, trace);
         if (r >= 0)
-                r = sd_event_add_time_relative(context->event, &trace->tracer_timer, CLOCK_MONOTONIC, BARRIER_TIMEOUT_USEC,
-                                               0, on_tracer_timeout, trace);
+                r = sd_event_add_time_relative(context->event, &trace->tracer_timer, CLOCK_MONOTONIC,
+                                               BARRIER_TIMEOUT_USEC, 0, on_tracer_timeout, trace);
         if (r >= 0)
                 r = child_spawn(&context->children, keep, ARRAY_SIZE(keep), tracer_child, &call, on_tracer_exit, run,
                                 &run->child);

@@ -2,8 +2,8 @@
 /*
  * fork(2) without exec: what runs in the child is our own code, and the descriptors that it may keep are listed, all
  * others closed at once. That is what keeps a client's connection or another user's ring out of a process that could
- * outlive its purpose. pidfds instead of SIGCHLD: no signal handler, no coalescing, and a tracer's wait status cannot be
- * confused with another child's. The death signal is set before main() because main() may change its user.
+ * outlive its purpose. pidfds instead of SIGCHLD: no signal handler, no coalescing, and a tracer's wait status cannot
+ * be confused with another child's. The death signal is set before main() because main() may change its user.
  */
 #include "daemon/monitor/child.h"
 
@@ -107,9 +107,9 @@ int child_spawn(struct children *children, int *keep, size_t n_keep, int (*main)
         if (child->pid == 0)
                 run_child(parent, keep, n_keep, main, arg);
         child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
-        r = child->pidfd < 0 ? -errno
-                             : sd_event_add_io(children->event, &child->source, child->pidfd, EPOLLIN, on_exit_of_child,
-                                               child);
+        r = child->pidfd < 0
+                    ? -errno
+                    : sd_event_add_io(children->event, &child->source, child->pidfd, EPOLLIN, on_exit_of_child, child);
         if (r < 0) {
                 (void)kill(child->pid, SIGKILL);
                 (void)waitpid(child->pid, NULL, 0);

@@ -21,10 +21,11 @@ struct children {
 };
 
 /*
- * Fork. The child has standard input, output and error and the n_keep descriptors of `keep` (sorted by the callee), dies
- * with the monitor, has the default signal dispositions and an empty signal mask, runs main(arg) and ends with its result. exited() is called from the
- * event loop when it is gone, with the siginfo of waitid(2), unless it was abandoned or released; the struct is freed after that call.
- * 0 or -errno. *ret is borrowed: it lives until exited() returns.
+ * Fork. The child has standard input, output and error and the n_keep descriptors of `keep` (sorted by the callee),
+ * dies with the monitor, has the default signal dispositions and an empty signal mask, runs main(arg) and ends with its
+ * result. exited() is called from the event loop when it is gone, with the siginfo of waitid(2), unless it was
+ * abandoned or released; the struct is freed after that call. 0 or -errno. *ret is borrowed: it lives until exited()
+ * returns.
  */
 int child_spawn(struct children *children, int *keep, size_t n_keep, int (*main)(void *arg), void *arg,
                 void (*exited)(void *user, const siginfo_t *info), void *user, struct child **ret) MUST_CHECK;

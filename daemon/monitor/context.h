@@ -20,7 +20,7 @@ struct context {
         struct ring_budget budget;
         int kallsyms; /* /proc/kallsyms as opened with all rights; -1 = kallsyms_error says why not */
         int kallsyms_error;
-        struct attachment *attachments;   /* of all engines */
-        uint32_t last_trace_id; /* never reused */
-        struct tracer_run *tracers; /* barrier.c: tracer processes that have not ended */
+        struct attachment *attachments; /* of all engines */
+        uint32_t last_trace_id;         /* never reused */
+        struct tracer_run *tracers;     /* barrier.c: tracer processes that have not ended */
 };

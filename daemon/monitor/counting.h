@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The faults that no event shows (MAP_POPULATE, mlock, get_user_pages; kernel mode where it is excluded): the difference
- * between what the kernel adds to min_flt and maj_flt of the process and what the events counted.
+ * The faults that no event shows (MAP_POPULATE, mlock, get_user_pages; kernel mode where it is excluded): the
+ * difference between what the kernel adds to min_flt and maj_flt of the process and what the events counted.
  */
 #pragma once
 

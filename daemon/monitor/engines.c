@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * An engine reads hostile files and hostile clients, so it may die at any time, and may say anything. What it says is bound to what the
- * monitor recorded: its clients' credentials, its own traces. What it does wrong (a malformed message, not reading) ends
- * it as a crash would. The monitor keeps a duplicate of every client's socket, so that a client survives its engine; an
- * engine that dies again and again loses its clients instead, for that is what they do to it.
+ * An engine reads hostile files and hostile clients, so it may die at any time, and may say anything. What it says is
+ * bound to what the monitor recorded: its clients' credentials, its own traces. What it does wrong (a malformed
+ * message, not reading) ends it as a crash would. The monitor keeps a duplicate of every client's socket, so that a
+ * client survives its engine; an engine that dies again and again loses its clients instead, for that is what they do
+ * to it.
  */
 #include "daemon/monitor/engines.h"
 
@@ -14,9 +15,9 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "daemon/monitor/attachment.h"
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/opens.h"
-#include "daemon/monitor/attachment.h"
 
 #define MAX_DEATHS 5
 #define DEATHS_WITHIN_NS (10 * NSEC_PER_SEC)
@@ -29,6 +30,7 @@ struct client {
         uint32_t id;
         int fd; /* our duplicate */
         struct peer peer;
+        bool is_orphan; /* its engine died and the successor does not have it yet */
 };
 
 struct engine {
@@ -100,16 +102,15 @@ static struct client *client_free(struct client *client)
 
 static void send_client(struct engine *engine, const struct client *client, bool restarted)
 {
-        struct link_message message = {
-                .type = LINK_CONN,
-                .conn = {
-                        .conn = client->id,
-                        .uid = client->peer.uid,
-                        .gid = client->peer.gid,
-                        .pid = client->peer.pid,
-                        .rights = client->peer.uid == 0 ? LINK_RIGHT_KERNEL : 0,
-                        .restarted = restarted,
-                }};
+        struct link_message message = {.type = LINK_CONN,
+                                       .conn = {
+                                               .conn = client->id,
+                                               .uid = client->peer.uid,
+                                               .gid = client->peer.gid,
+                                               .pid = client->peer.pid,
+                                               .rights = peer_rights(&client->peer),
+                                               .restarted = restarted,
+                                       }};
 
         outbox_send(&engine->outbox, &message, &client->fd, 1);
 }
@@ -194,6 +195,18 @@ static bool dies_too_often(struct engine *engine)
         return too_often;
 }
 
+/* Traces first: a client answers the gap with RESUME, and the engine must know the trace by then. */
+static void on_resent(void *user)
+{
+        struct engine *engine = user;
+
+        for (struct client *c = engine->clients; c != NULL; c = c->next)
+                if (c->is_orphan) {
+                        send_client(engine, c, true);
+                        c->is_orphan = false;
+                }
+}
+
 static void on_engine_exit(void *user, const siginfo_t *info)
 {
         struct engine *engine = user;
@@ -217,9 +230,9 @@ static void on_engine_exit(void *user, const siginfo_t *info)
                 engine_free_and_tell(engine);
                 return;
         }
-        for (const struct client *c = engine->clients; c != NULL; c = c->next)
-                send_client(engine, c, true);
-        attachments_resend(context, &engine->outbox);
+        for (struct client *c = engine->clients; c != NULL; c = c->next)
+                c->is_orphan = true;
+        attachments_resend(context, &engine->outbox, on_resent, engine);
 }
 
 static void engine_kill(struct engine *engine, const char *why)

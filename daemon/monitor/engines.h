@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The engines: one process for each user that has clients here, without any power, started when the first client of a user comes
- * and ended after the last. An engine that dies gets a successor, with the same clients and the same rings.
+ * The engines: one process for each user that has clients here, without any power, started when the first client of a
+ * user comes and ended after the last. An engine that dies gets a successor, with the same clients and the same rings.
  */
 #pragma once
 
@@ -13,8 +13,8 @@ struct engines {
         struct context *context; /* borrowed */
         struct engine *first;
         uint32_t last_conn_id;
-        bool is_private;                 /* one client, our own user: its engine stays as we are, but for capabilities */
-        void (*idle)(void *user);        /* the last engine ended: no client is left */
+        bool is_private;          /* one client, our own user: its engine stays as we are, but for capabilities */
+        void (*idle)(void *user); /* the last engine ended: no client is left */
         void *user;
 };
 

@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Events are per (thread, CPU) because an inherited event can be redirected only when it is bound to a CPU. A thread that
- * is born while we go through the list may have inherited some events and not others, and events cannot be asked. So after
- * a pass the list is read again: if nothing new is in it, whatever is born later descends from threads that were complete.
- * If there is something new, everything is closed and opened for the new list; a target that never comes to rest
- * is opened once more while its threads are stopped (attachment.c).
+ * Events are per (thread, CPU) because an inherited event can be redirected only when it is bound to a CPU. A thread
+ * that is born while we go through the list may have inherited some events and not others, and events cannot be asked.
+ * So after a pass the list is read again: if nothing new is in it, whatever is born later descends from threads that
+ * were complete. If there is something new, everything is closed and opened for the new list; a target that never comes
+ * to rest is opened once more while its threads are stopped (prepare.c).
  *
- * A thread id of the list may have died and been given to another process before its events were opened: its entry below
- * /proc/PID/task must still be there afterwards, else its events are thrown away.
+ * A thread id of the list may have died and been given to another process before its events were opened: its entry
+ * below /proc/PID/task must still be there afterwards, else its events are thrown away.
+ *
+ * A thousand threads on two CPUs are 14 000 events and a third of a second. Whatever goes through all of them does so in
+ * slices, so that the event loop can serve others in between.
  */
 #include "daemon/monitor/events.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "daemon/monitor/refusal.h"
+
 #define MAX_PASSES 4
+#define SLICE_EVENTS 256 /* of one call: 5 ms of perf_event_open(2), less of everything else */
 
 void event_level_init(struct event_level *level, enum detail wanted)
 {
@@ -60,8 +64,9 @@ static int refused_because_of_rights(int error)
 }
 
 /*
- * The next level below, after an event of `kind` was refused with `error`. false = there is none, or the error has nothing to do
- * with the level. The order is that of what hurts least; a refused tracepoint tells nothing about the others.
+ * The next level below, after an event of `kind` was refused with `error`. false = there is none, or the error has
+ * nothing to do with the level. The order is that of what hurts least; a refused tracepoint tells nothing about the
+ * others.
  */
 static bool level_down(struct event_level *level, enum event_kind kind, int error)
 {
@@ -170,8 +175,7 @@ static int open_event(const struct event_request *request, const struct event_le
         attr.clockid = CLOCK_MONOTONIC;
         attr.watermark = 1;
         attr.wakeup_watermark = (uint32_t)((is_sideband ? request->rings->side_bytes : request->rings->ring_bytes) / 4);
-        int fd = (int)syscall(SYS_perf_event_open, &attr, tid, pair->cpu,
-                              is_sideband ? pair->side_fd : pair->fault_fd,
+        int fd = (int)syscall(SYS_perf_event_open, &attr, tid, pair->cpu, is_sideband ? pair->side_fd : pair->fault_fd,
                               PERF_FLAG_FD_CLOEXEC | PERF_FLAG_FD_OUTPUT | PERF_FLAG_FD_NO_GROUP);
         if (fd < 0)
                 return -errno;
@@ -215,7 +219,8 @@ static void close_from(struct event_set *events, size_t n_kept, struct closer *c
         closer_close(closer, fds, fds != NULL ? n : 0);
 }
 
-/* All events of one thread. On failure *ret_kind is the refused one. A CPU that went offline meanwhile has no faults. */
+/* All events of one thread. On failure *ret_kind is the refused one. A CPU that went offline meanwhile has no faults.
+ */
 static int open_thread(const struct event_request *request, const struct event_level *level, pid_t tid,
                        struct event_set *events, enum event_kind *ret_kind)
 {
@@ -239,14 +244,17 @@ static int open_thread(const struct event_request *request, const struct event_l
 }
 
 /*
- * The events of every thread of the list, at the highest level that goes; a thread that is gone is skipped. Only the first thread
- * may lower the level: what it got, the others get, or the process has changed under us.
+ * The next threads of the list, SLICE_EVENTS events or a little more, at the highest level that goes; a thread that is
+ * gone is skipped. Only the first thread may lower the level: what it got, the others get, or the process has changed
+ * under us.
  */
 static int open_threads(const struct event_request *request, struct event_level *level, struct closer *closer,
                         struct event_set *events)
 {
-        for (size_t i = 0; i < events->threads.n; i++) {
-                pid_t tid = events->threads.threads[i].tid;
+        size_t n_end = events->n + SLICE_EVENTS;
+
+        while (events->n_visited < events->threads.n && events->n < n_end) {
+                pid_t tid = events->threads.threads[events->n_visited++].tid;
                 size_t n_before = events->n;
                 enum event_kind kind = EVENT_ENTRY;
                 int r;
@@ -260,7 +268,7 @@ static int open_threads(const struct event_request *request, struct event_level 
                 else if (r < 0)
                         return r;
         }
-        return events->n == 0 ? -ESRCH : 0;
+        return 0;
 }
 
 static void close_counters(struct event_set *events)
@@ -281,8 +289,8 @@ static int open_counters(const struct event_request *request, const struct event
                 common_attr(level, &attr);
                 attr.config = configs[i];
                 attr.read_format = 0;
-                events->counters[i] = (int)syscall(SYS_perf_event_open, &attr, request->target->pid, -1, -1,
-                                                   PERF_FLAG_FD_CLOEXEC);
+                events->counters[i] =
+                        (int)syscall(SYS_perf_event_open, &attr, request->target->pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
                 if (events->counters[i] < 0)
                         return -errno;
         }
@@ -297,97 +305,63 @@ static bool has_new_threads(const struct target_threads *before, const struct ta
         return false;
 }
 
-static int open_until_stable(const struct event_request *request, struct event_level *level, struct closer *closer,
-                             struct event_set *events)
+/* The list is through. 1 = there is a new one to go through, 0 = this is all, or -errno. */
+static int end_pass(const struct event_request *request, struct closer *closer, struct event_set *events)
 {
-        int r = target_list_threads(request->target, &events->threads);
+        struct target_threads now = {0};
+        int r;
 
-        for (int pass = 0; r == 0; pass++) {
-                struct target_threads now = {0};
-
-                r = open_threads(request, level, closer, events);
-                if (r < 0 || request->is_stopped)
-                        break;
-                r = target_list_threads(request->target, &now);
-                if (r < 0)
-                        break;
-                events->is_uncertain = has_new_threads(&events->threads, &now);
-                if (!events->is_uncertain || pass == MAX_PASSES) {
-                        free(now.threads);
-                        break;
-                }
-                close_from(events, 0, closer);
-                free(events->threads.threads);
-                events->threads = now;
-        }
-        if (r == 0 && request->from_exec)
-                r = open_counters(request, level, events);
-        return r;
-}
-
-static long read_paranoid(void)
-{
-        FILE *file = fopen("/proc/sys/kernel/perf_event_paranoid", "re");
-        long level = 0;
-
-        if (file == NULL)
+        if (events->n == 0)
+                return -ESRCH;
+        if (request->is_stopped)
                 return 0;
-        if (fscanf(file, "%ld", &level) != 1)
-                level = 0;
-        (void)fclose(file);
-        return level;
+        r = target_list_threads(request->target, &now);
+        if (r < 0)
+                return r;
+        events->is_uncertain = has_new_threads(&events->threads, &now);
+        if (!events->is_uncertain || ++events->n_passes == MAX_PASSES) {
+                free(now.threads);
+                return 0;
+        }
+        close_from(events, 0, closer);
+        free(events->threads.threads);
+        events->threads = now;
+        events->n_visited = 0;
+        return 1;
 }
 
-static void explain(const struct event_request *request, const struct event_level *level, const struct event_set *events,
-                    int error, char text[static LINK_TEXT_BYTES])
+static int open_more(const struct event_request *request, struct event_level *level, struct closer *closer,
+                     struct event_set *events)
 {
-        pid_t pid = request->target->pid;
-        struct rlimit limit = {0};
-        long paranoid = read_paranoid();
+        int r = events->threads.threads == NULL ? target_list_threads(request->target, &events->threads) : 0;
 
-        if (error == ESRCH) {
-                (void)snprintf(text, LINK_TEXT_BYTES, "cannot trace process %d: it has just ended", pid);
-        } else if (error == EMFILE || error == ENFILE) {
-                (void)getrlimit(RLIMIT_NOFILE, &limit);
-                (void)snprintf(text, LINK_TEXT_BYTES,
-                               "cannot trace process %d: its %zu threads on %zu CPUs need %zu file descriptors, and "
-                               "RLIMIT_NOFILE allows %llu in all; raise it (LimitNOFILE= of the service, ulimit -n), "
-                               "or ask for less with --detail=basic",
-                               pid, events->threads.n, request->rings->n,
-                               events->threads.n * request->rings->n * (size_t)__builtin_popcount(kinds_of(level)),
-                               (unsigned long long)limit.rlim_cur);
-        } else if (refused_because_of_rights(error) && paranoid >= 3) {
-                (void)snprintf(text, LINK_TEXT_BYTES,
-                               "cannot trace process %d: kernel.perf_event_paranoid is %ld, which keeps perf events from "
-                               "everyone without privilege; use the faultlined service, run as root, or set this "
-                               "sysctl to 2 or less",
-                               pid, paranoid);
-        } else if (refused_because_of_rights(error)) {
-                (void)snprintf(text, LINK_TEXT_BYTES,
-                               "cannot trace process %d: not allowed (it belongs to another user, runs a setuid program "
-                               "or is protected); run as its user or as root, or use the faultlined service",
-                               pid);
-        } else {
-                (void)snprintf(text, LINK_TEXT_BYTES, "cannot trace process %d: perf_event_open: %s", pid,
-                               strerrordesc_np(error));
-        }
+        if (r == 0)
+                r = open_threads(request, level, closer, events);
+        if (r < 0)
+                return r;
+        if (events->n_visited < events->threads.n)
+                return 1;
+        r = end_pass(request, closer, events);
+        return r == 0 && request->from_exec ? open_counters(request, level, events) : r;
 }
 
 int events_open(const struct event_request *request, struct event_level *level, struct closer *closer,
-                struct event_set *ret, char text[static LINK_TEXT_BYTES])
+                struct event_set *events, char text[static LINK_TEXT_BYTES])
 {
-        struct event_set events = EVENT_SET_INIT;
-        struct event_level got = *level;
-        int r = open_until_stable(request, &got, closer, &events);
+        int r = open_more(request, level, closer, events);
 
         if (r < 0) {
-                explain(request, &got, &events, -r, text);
-                events_close(&events, closer);
-                return r;
+                struct refused_events refused = {
+                        .pid = request->target->pid,
+                        .n_threads = events->threads.n,
+                        .n_cpus = request->rings->n,
+                        .n_events = (size_t)__builtin_popcount(kinds_of(level)),
+                };
+
+                refusal_of_events(&refused, -r, text);
+                events_close(events, closer);
         }
-        *level = got;
-        *ret = events;
-        return 0;
+        return r;
 }
 
 void events_close(struct event_set *events, struct closer *closer)
@@ -399,21 +373,24 @@ void events_close(struct event_set *events, struct closer *closer)
         *events = EVENT_SET_INIT;
 }
 
-static void control(const struct event_set *events, unsigned long request)
+static bool control(const struct event_set *events, unsigned long request, size_t *at)
 {
-        for (size_t i = 0; i < events->n; i++)
-                if (events->events[i].kind != EVENT_SIDEBAND)
-                        (void)ioctl(events->events[i].fd, request, 0);
+        size_t end = MIN_OF(*at + SLICE_EVENTS, events->n);
+
+        for (; *at < end; (*at)++)
+                if (events->events[*at].kind != EVENT_SIDEBAND)
+                        (void)ioctl(events->events[*at].fd, request, 0);
+        return *at < events->n;
 }
 
-void events_enable(const struct event_set *events)
+bool events_enable(const struct event_set *events, size_t *at)
 {
-        control(events, PERF_EVENT_IOC_ENABLE);
+        return control(events, PERF_EVENT_IOC_ENABLE, at);
 }
 
-void events_disable(const struct event_set *events)
+bool events_disable(const struct event_set *events, size_t *at)
 {
-        control(events, PERF_EVENT_IOC_DISABLE);
+        return control(events, PERF_EVENT_IOC_DISABLE, at);
 }
 
 static int read_event(int fd, bool with_lost, uint64_t *ret_count, uint64_t *ret_lost)
@@ -428,19 +405,18 @@ static int read_event(int fd, bool with_lost, uint64_t *ret_count, uint64_t *ret
         return 0;
 }
 
-int events_read(const struct event_set *events, bool with_lost, struct event_counts *ret)
+int events_read(const struct event_set *events, bool with_lost, size_t *at, struct event_counts *counts)
 {
-        struct event_counts counts = {0};
+        size_t end = MIN_OF(*at + SLICE_EVENTS, events->n);
 
-        for (size_t i = 0; i < events->n; i++) {
-                uint32_t kind = events->events[i].kind;
-                int r = read_event(events->events[i].fd, with_lost, &counts.count[kind], &counts.lost[kind]);
+        for (; *at < end; (*at)++) {
+                uint32_t kind = events->events[*at].kind;
+                int r = read_event(events->events[*at].fd, with_lost, &counts->count[kind], &counts->lost[kind]);
 
                 if (r < 0)
                         return r;
         }
-        *ret = counts;
-        return 0;
+        return *at < events->n;
 }
 
 int events_read_completions(const struct event_set *events, uint64_t *ret)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The perf events of one trace (link/events.h says which): for every thread on every CPU, redirected into the rings. The
- * only caller of perf_event_open(2) for faults; what the kernel refuses is left out step by step and remembered.
+ * The perf events of one trace (link/events.h says which): for every thread on every CPU, redirected into the rings.
+ * The only caller of perf_event_open(2) for faults; what the kernel refuses is left out step by step and remembered.
  */
 #pragma once
 
@@ -30,6 +30,8 @@ struct event_set {
         struct event_fd *events;
         size_t n, n_room;
         struct target_threads threads; /* for which the events were opened */
+        size_t n_visited;              /* of them, while opening */
+        int n_passes;
         int counters[2];               /* FROM_EXEC: MIN and MAJ counted from now on, not from the exec; else -1 */
         bool is_uncertain; /* threads were born while we opened: whether they inherited every event is not known */
 };
@@ -40,28 +42,35 @@ struct event_request {
         const struct target *target;
         const struct ring_set *rings;
         const struct tracefs *tracefs;
-        bool from_exec; /* fault events begin at the next execve(2) of a thread */
+        bool from_exec;  /* fault events begin at the next execve(2) of a thread */
         bool is_stopped; /* no thread can be born meanwhile: one pass is enough */
 };
 
 /*
- * Open every event, disabled, with the most detail at or below *level that the kernel allows; *level becomes what it was. 0, or
- * -errno with `text` saying why not and what would help. -ESRCH: the process ended.
+ * Open events, disabled, with the most detail at or below *level that the kernel allows; *level becomes what it was.
+ * Begins with EVENT_SET_INIT. 1 = a slice was opened, call again; 0 = all are open; -errno with `text` saying why not
+ * and what would help, and nothing is open. -ESRCH: the process ended.
  */
 int events_open(const struct event_request *request, struct event_level *level, struct closer *closer,
-                struct event_set *ret, char text[static LINK_TEXT_BYTES]) MUST_CHECK;
+                struct event_set *events, char text[static LINK_TEXT_BYTES]) MUST_CHECK;
 void events_close(struct event_set *events, struct closer *closer);
 
-/* Begin, end: all events but the sideband's, which runs from the start. Faults meanwhile are not atomic across threads. */
-void events_enable(const struct event_set *events);
-void events_disable(const struct event_set *events);
+/*
+ * Begin, end: all events but the sideband's, which runs from the start. A slice from *at on, which is advanced; true =
+ * there are more. Faults meanwhile are not atomic across threads.
+ */
+bool events_enable(const struct event_set *events, size_t *at) MUST_CHECK;
+bool events_disable(const struct event_set *events, size_t *at) MUST_CHECK;
 
 struct event_counts {
         uint64_t count[N_EVENT_KINDS], lost[N_EVENT_KINDS];
 };
 
-/* with_lost: the events were opened with a lost count (event_level). 0 or -errno. */
-int events_read(const struct event_set *events, bool with_lost, struct event_counts *ret) MUST_CHECK;
+/*
+ * Adds a slice from *at on, which is advanced. with_lost: the events were opened with a lost count (event_level). 1 =
+ * there are more, 0 = that was all, or -errno.
+ */
+int events_read(const struct event_set *events, bool with_lost, size_t *at, struct event_counts *counts) MUST_CHECK;
 /* Completed faults alone, from FROM_EXEC's own counters where there are any. 0 or -errno. */
 int events_read_completions(const struct event_set *events, uint64_t *ret) MUST_CHECK;
 /* Sealed memfd of struct link_event_id, ->n of them; descriptor or -errno. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The child answers with one LINK_OPENED message. It may have become a user who can kill or stop it, so everything but a
- * well-formed answer in time is an error, and errors mean no (authorize.c). Cancelling abandons the child, which is
+ * The child answers with one LINK_OPENED message. It may have become a user who can kill or stop it, so everything but
+ * a well-formed answer in time is an error, and errors mean no (authorize.c). Cancelling abandons the child, which is
  * reaped whenever it dies; the number of children bounds how many can hang in the kernel at once.
  */
 #include "daemon/monitor/helper.h"
@@ -118,8 +118,7 @@ int helper_start(struct children *children, int *keep, size_t n_keep, int (*work
                 kept[i] = keep[i];
         kept[n_keep] = sockets[1];
         struct helper_call call = {.socket = sockets[1], .work = work, .arg = arg};
-        r = child_spawn(children, kept, n_keep + 1, helper_main, &call, on_exit_of_helper, helper,
-                        &helper->child);
+        r = child_spawn(children, kept, n_keep + 1, helper_main, &call, on_exit_of_helper, helper, &helper->child);
         (void)close(sockets[1]);
         if (r >= 0)
                 r = sd_event_add_io(children->event, &helper->answer, helper->socket, EPOLLIN, on_answer, helper);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who may connect is decided by the mode of the socket file, what a connection may do by authorize.c for each target: the
- * socket is no secret.
+ * Who may connect is decided by the mode of the socket file, what a connection may do by authorize.c for each target:
+ * the socket is no secret.
  */
 #include "daemon/monitor/listener.h"
 
@@ -23,8 +23,9 @@ static int take_activated(void)
         if (n == 0)
                 return -1;
         if (n < 0 || n > 1 || sd_is_socket(SD_LISTEN_FDS_START, AF_UNIX, SOCK_SEQPACKET, 1) <= 0) {
-                log_line(LOG_PRIORITY_ERROR, "systemd must pass exactly one listening SOCK_SEQPACKET socket of AF_UNIX "
-                                             "(ListenSequentialPacket= in faultlined.socket); it passed something else");
+                log_line(LOG_PRIORITY_ERROR,
+                         "systemd must pass exactly one listening SOCK_SEQPACKET socket of AF_UNIX "
+                         "(ListenSequentialPacket= in faultlined.socket); it passed something else");
                 return -EINVAL;
         }
         if (fcntl(SD_LISTEN_FDS_START, F_SETFL, O_NONBLOCK) < 0)

@@ -5,8 +5,8 @@
 #include "proto/base.h"
 
 /*
- * The socket that systemd passed (sd_listen_fds(3)), or one bound to path. Descriptor, listening and non-blocking, or -errno
- * after it has been logged. A socket file that nobody listens on any more is replaced.
+ * The socket that systemd passed (sd_listen_fds(3)), or one bound to path. Descriptor, listening and non-blocking, or
+ * -errno after it has been logged. A socket file that nobody listens on any more is replaced.
  */
 int listener_open(const char *path) MUST_CHECK;
 /* Next waiting connection: descriptor or -errno (-EAGAIN: none). */

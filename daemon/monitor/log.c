@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Standard error and not sd_journal_print(): the private daemon writes to its user's terminal, and the journal takes the
- * priority from the prefix just as well. Whether the journal listens is told by JOURNAL_STREAM (systemd.exec(5)), which
- * must name the very file behind standard error: a daemon started from a shell inherits the variable, not the stream.
+ * Standard error and not sd_journal_print(): the private daemon writes to its user's terminal, and the journal takes
+ * the priority from the prefix just as well. Whether the journal listens is told by JOURNAL_STREAM (systemd.exec(5)),
+ * which must name the very file behind standard error: a daemon started from a shell inherits the variable, not the
+ * stream.
  */
 #include "daemon/monitor/log.h"
 

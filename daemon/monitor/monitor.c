@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The composition root of the monitor: one event loop, one context, and the order of beginning and end. Power is used at the
- * start for what needs it once (tracepoint numbers, kernel symbols, limits), then reduced to what attaching needs.
+ * The composition root of the monitor: one event loop, one context, and the order of beginning and end. Power is used
+ * at the start for what needs it once (tracepoint numbers, kernel symbols, limits), then reduced to what attaching
+ * needs.
  */
 #include "daemon/monitor/monitor.h"
 
@@ -15,13 +16,13 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "daemon/monitor/attachment.h"
 #include "daemon/monitor/barrier.h"
 #include "daemon/monitor/context.h"
 #include "daemon/monitor/engines.h"
 #include "daemon/monitor/listener.h"
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/peer.h"
-#include "daemon/monitor/attachment.h"
 
 #define DEFAULT_RING_BUDGET_BYTES ((uint64_t)512 << 20)
 #define SHUTDOWN_USEC (3 * 1000 * 1000) /* for engines to bring their clients the end of every trace */
@@ -37,8 +38,8 @@ struct monitor {
 };
 
 /*
- * Kernel symbols are shown with addresses or with zeros, decided when the file is opened (kallsyms_open(), kernel/kallsyms.c).
- * Zeros all over the first page are no symbols.
+ * Kernel symbols are shown with addresses or with zeros, decided when the file is opened (kallsyms_open(),
+ * kernel/kallsyms.c). Zeros all over the first page are no symbols.
  */
 static bool shows_addresses(int fd)
 {
@@ -79,13 +80,14 @@ static void raise_limit(int resource)
 
 /*
  * What attaching needs, and no more. Which of CAP_PERFMON and CAP_SYS_ADMIN opens perf events depends on the
- * distribution's kernel (Debian's asks for CAP_SYS_ADMIN where perf_event_paranoid is 3), so both stay if they are there.
+ * distribution's kernel (Debian's asks for CAP_SYS_ADMIN where perf_event_paranoid is 3), so both stay if they are
+ * there.
  */
 static void reduce_capabilities(void)
 {
-        static const unsigned int kept[] = {CAP_PERFMON,      CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH,
-                                            CAP_CHECKPOINT_RESTORE, CAP_SETUID,     CAP_SETGID,
-                                            CAP_KILL,         CAP_IPC_LOCK,   CAP_SYS_ADMIN};
+        static const unsigned int kept[] = {
+                CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE, CAP_SETUID,
+                CAP_SETGID,  CAP_KILL,       CAP_IPC_LOCK,        CAP_SYS_ADMIN};
         bool have[ARRAY_SIZE(kept)];
 
         capng_clear(CAPNG_SELECT_ALL);
@@ -174,8 +176,7 @@ static int start_serving(struct monitor *monitor, const struct monitor_options *
                 engines_add_client(&monitor->engines, options->private_fd);
                 return 0;
         }
-        monitor->listener =
-                listener_open(options->socket_path != NULL ? options->socket_path : MONITOR_SOCKET_PATH);
+        monitor->listener = listener_open(options->socket_path != NULL ? options->socket_path : MONITOR_SOCKET_PATH);
         if (monitor->listener < 0)
                 return monitor->listener;
         r = sd_event_add_io(monitor->context.event, &monitor->listening, monitor->listener, EPOLLIN, on_connection,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * An image is opened in a helper process, for three reasons: open(2) can wait for ever (a FUSE file system of the target's user),
- * what the records call a path must be opened with the peer's rights and not ours, and one process can do both in turn.
+ * An image is opened in a helper process, for three reasons: open(2) can wait for ever (a FUSE file system of the
+ * target's user), what the records call a path must be opened with the peer's rights and not ours, and one process can
+ * do both in turn.
  *
- * First what only power can do: the very file that is mapped (/proc/PID/map_files), whatever its name is now. Then the helper
- * becomes the peer and asks the kernel whether it may trace the process, and only then the descriptor is worth something. If
- * the process or the map is gone, the path is opened as the peer beneath the root directory that the target had at the
- * attach, and its inode must be the one of the record. Only regular files are ever opened for reading: opening a device
- * or a FIFO has effects.
+ * First what only power can do: the very file that is mapped (/proc/PID/map_files), whatever its name is now. Then the
+ * helper becomes the peer and asks the kernel whether it may trace the process, and only then the descriptor is worth
+ * something. If the process or the map is gone, the path is opened as the peer beneath the root directory that the
+ * target had at the attach, and its inode must be the one of the record. Only regular files are ever opened for
+ * reading: opening a device or a FIFO has effects.
  */
 #include "daemon/monitor/opens.h"
 
@@ -73,8 +74,8 @@ static int open_regular(int path_fd)
 }
 
 /*
- * The device number in a record is the file system's, stat(2) gives that of a subvolume or a layer; where the latter has no major
- * number (btrfs, overlay), only the inode can be compared.
+ * The device number in a record is the file system's, stat(2) gives that of a subvolume or a layer; where the latter
+ * has no major number (btrfs, overlay), only the inode can be compared.
  */
 static bool is_file_of_record(int fd, const struct link_open *request)
 {
@@ -98,7 +99,7 @@ static int open_beneath(int root, const char *path)
 static int query_range(const struct target *target, uint64_t addr, uint64_t *ret_start, uint64_t *ret_end)
 {
         struct procmap_query_args query = {.size = sizeof(query), .query_addr = addr};
-        CLEANUP_CLOSE int maps = target_open(target, "maps");
+        CLEANUP_CLOSE int maps = target_open(target, "maps", O_RDONLY);
 
         if (maps < 0)
                 return maps;
@@ -137,13 +138,13 @@ static int list_range(int map_files, uint64_t addr, uint64_t *ret_start, uint64_
 
 static int open_mapped(const struct target *target, const struct link_open *request)
 {
-        CLEANUP_CLOSE int map_files = openat(target->process, "map_files", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        CLEANUP_CLOSE int map_files = target_open(target, "map_files", O_PATH | O_DIRECTORY);
         uint64_t start = 0, end = 0;
         char path[64];
         int r;
 
         if (map_files < 0)
-                return -errno;
+                return map_files;
         r = query_range(target, request->addr, &start, &end);
         if (r == -ENOTTY)
                 r = list_range(map_files, request->addr, &start, &end);
@@ -157,11 +158,25 @@ static int open_mapped(const struct target *target, const struct link_open *requ
 /* Also a program file that was deleted or replaced since. */
 static int open_program(const struct target *target, const struct link_open *request)
 {
-        CLEANUP_CLOSE int fd = openat(target->process, "exe", O_PATH | O_CLOEXEC);
+        CLEANUP_CLOSE int fd = target_open(target, "exe", O_PATH);
 
         if (fd < 0)
-                return -errno;
+                return fd;
         return is_file_of_record(fd, request) ? open_regular(fd) : -ENOENT;
+}
+
+/* As long as the thread through which the files are looked at ends meanwhile, through another one. */
+static int open_image(const struct target *target, const struct link_open *request)
+{
+        for (;;) {
+                pid_t tid = target_live_thread(target);
+                int fd = open_mapped(target, request);
+
+                if (fd < 0)
+                        fd = open_program(target, request);
+                if (fd >= 0 || target_live_thread(target) == tid)
+                        return fd;
+        }
 }
 
 static int open_path(const struct target *target, const struct link_open *request)
@@ -216,16 +231,13 @@ static int open_debuglink(const struct target *target, const struct link_open *r
 /* Part one: what the target has now, with all our rights. */
 static int open_of_target(const struct open_job *job)
 {
-        int fd;
-
         switch (job->request->kind) {
         case LINK_OPEN_MAPS:
-                return target_open(job->target, "maps");
+                return target_open(job->target, "maps", O_RDONLY);
         case LINK_OPEN_SMAPS:
-                return target_open(job->target, "smaps");
+                return target_open(job->target, "smaps", O_RDONLY);
         case LINK_OPEN_IMAGE:
-                fd = open_mapped(job->target, job->request);
-                return fd < 0 ? open_program(job->target, job->request) : fd;
+                return open_image(job->target, job->request);
         default:
                 return -ENOENT;
         }

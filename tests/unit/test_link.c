@@ -50,7 +50,10 @@ static const struct {
         uint32_t type;
         size_t n_bytes;
 } sizes[] = {
-#define SIZE(type, member) {type, offsetof(struct link_message, member) + sizeof(((struct link_message *)NULL)->member)}
+#define SIZE(type, member)                                                                                             \
+        {                                                                                                              \
+                type, offsetof(struct link_message, member) + sizeof(((struct link_message *)NULL)->member)            \
+        }
         SIZE(LINK_CONN, conn),
         SIZE(LINK_TRACE, trace),
         SIZE(LINK_RINGS, rings),

@@ -199,10 +199,37 @@ static void test_unknown_id(void **state)
 
         for (uint64_t id = FIRST_ID - 1; id <= FIRST_ID + N_EVENT_KINDS; id += N_EVENT_KINDS + 1) {
                 from.id = id;
-                encode_sample(&bytes, event_sample_type(EVENT_ENTRY, DETAIL_FULL, true), &from);
+                encode_sample(&bytes, event_sample_type(EVENT_TP_KERNEL, DETAIL_FULL, true), &from);
+                put_u64(&bytes, 0);
                 assert_int_equal(sample_decode(&layout, finish_record(&bytes), &record), -EBADMSG);
                 assert_int_equal(sample_time(&layout, finish_record(&bytes), &time_ns), -EBADMSG);
                 assert_int_equal(time_ns, 5);
+        }
+        event_ids_free(ids);
+}
+
+/* Another observer's id on our record: its size tells what it is, at every level of detail. */
+static void test_foreign_id(void **state)
+{
+        static const enum event_kind kinds[] = {EVENT_ENTRY, EVENT_MIN, EVENT_MAJ};
+        static const enum detail details[] = {DETAIL_BASIC, DETAIL_FULL, DETAIL_UNPRIVILEGED};
+        struct event_ids *ids = new_ids();
+        struct sample_values from = values;
+
+        from.id = FIRST_ID - 1;
+        for (size_t i = 0; i < ARRAY_SIZE(details) * 2; i++) {
+                struct sample_layout layout = {details[i / 2], i % 2, ids};
+
+                for (size_t k = details[i / 2] == DETAIL_BASIC ? 1 : 0; k < ARRAY_SIZE(kinds); k++) {
+                        uint64_t type = event_sample_type(kinds[k], layout.detail, layout.physical);
+                        struct record_bytes bytes;
+                        struct record record;
+
+                        assert_int_equal(sample_decode(&layout, encode_sample(&bytes, type, &from), &record), 0);
+                        assert_int_equal(record.kind, RECORD_FAULT);
+                        assert_int_equal(record.fault.event, kinds[k]);
+                        check_page_event(&record.fault, type, &from);
+                }
         }
         event_ids_free(ids);
 }
@@ -455,6 +482,7 @@ int main(void)
                 cmocka_unit_test(test_registers),
                 cmocka_unit_test(test_damaged_raw_size),
                 cmocka_unit_test(test_unknown_id),
+                cmocka_unit_test(test_foreign_id),
                 cmocka_unit_test(test_map),
                 cmocka_unit_test(test_map_with_build_id),
                 cmocka_unit_test(test_comm),

@@ -57,18 +57,31 @@ static void sift_down(struct order *order, size_t i)
         heap[i] = moving;
 }
 
-/* The key of a ring's next record. false = the ring is empty. */
+/*
+ * The key of a ring's next record. false = the ring is empty.
+ *
+ * Not simply its stamp: where somebody else samples the same event of the same task by another clock, the kernel stamps
+ * once for both, by either clock (kernel/events/core.c, perf_prepare_sample). A ring is written in order, so the record
+ * behind bounds from above when this one was really written.
+ */
 static bool next_key(struct order *order, size_t ring, struct key *ret)
 {
+        struct ring ahead = order->rings[ring];
         const struct perf_event_header *header;
+        uint64_t behind_ns;
         int r;
 
-        r = ring_peek(&order->rings[ring], &header);
+        r = ring_peek(&ahead, &header);
         if (r == RING_EMPTY)
                 return false;
-        ret->ring = ring;
-        if (r != RING_RECORD || sample_time(order->layout, header, &ret->time_ns) < 0)
-                ret->time_ns = 0;
+        *ret = (struct key){.ring = ring};
+        if (r != RING_RECORD)
+                return true;
+        if (sample_time(order->layout, header, &ret->time_ns) < 0)
+                return true;
+        ring_advance(&ahead, header);
+        if (ring_peek(&ahead, &header) == RING_RECORD && sample_time(order->layout, header, &behind_ns) >= 0)
+                ret->time_ns = MIN_OF(ret->time_ns, behind_ns);
         return true;
 }
 

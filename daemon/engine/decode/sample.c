@@ -21,7 +21,7 @@
 
 /*
  * Where things are in a sample, in bytes from the header (perf_event_open(2), PERF_RECORD_SAMPLE): id, [ip,] pid and
- * tid, time, then addr, [physical address, page size] or the raw payload and the registers.
+ * tid, time, then addr, [cpu, period,] [physical address, page size] or the raw payload and the registers.
  */
 #define SAMPLE_ID 8
 #define SAMPLE_IP 16
@@ -29,8 +29,8 @@
 #define IP_BYTES 8
 #define OWNER_TIME 8 /* from pid and tid on */
 #define OWNER_ADDR 16
-#define OWNER_PHYSICAL 24
-#define OWNER_PAGE 32
+#define OWNER_PHYSICAL 24 /* then the page size */
+#define MAJ_PAD_BYTES 16  /* PERF_SAMPLE_CPU and PERIOD of EVENT_MAJ, before the physical address */
 
 /* Fields of exceptions:page_fault_* (arch/x86/include/asm/trace/exceptions.h), behind the u32 size of the raw payload.
  */
@@ -177,6 +177,18 @@ int event_ids_lookup(const struct event_ids *ids, uint64_t id)
         return ids->near[index] == NO_KIND ? -ENOENT : ids->near[index];
 }
 
+/* The id is that of somebody else's event on the same task (link/events.h, event_sample_type). */
+static int kind_by_size(const struct sample_layout *layout, size_t n_bytes)
+{
+        static const enum event_kind kinds[] = {EVENT_ENTRY, EVENT_MIN, EVENT_MAJ};
+
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+                if (event_kinds(layout->detail) & EVENT_BIT(kinds[i]) &&
+                    n_bytes == event_sample_bytes(kinds[i], layout->detail, layout->physical))
+                        return kinds[i];
+        return -EBADMSG;
+}
+
 /* enum event_kind of a sample, or -EBADMSG. */
 static int sample_kind(const struct sample_layout *layout, const struct perf_event_header *header)
 {
@@ -186,7 +198,7 @@ static int sample_kind(const struct sample_layout *layout, const struct perf_eve
         if (header->size < SAMPLE_OWNER)
                 return -EBADMSG;
         kind = event_ids_lookup(layout->ids, get_u64(bytes + SAMPLE_ID));
-        return kind < 0 ? -EBADMSG : kind;
+        return kind < 0 ? kind_by_size(layout, header->size) : kind;
 }
 
 /* Offset of pid and tid, which everything else of a sample follows at a fixed distance. */
@@ -209,10 +221,10 @@ static int decode_page_event(const struct sample_layout *layout, const struct pe
                              enum event_kind kind, struct record *ret)
 {
         const uint8_t *bytes = (const uint8_t *)header;
-        size_t at = owner_offset(layout, kind);
+        size_t at = owner_offset(layout, kind), page = at + OWNER_PHYSICAL + (kind == EVENT_MAJ ? MAJ_PAD_BYTES : 0);
         bool has_ip = at > SAMPLE_OWNER, physical = layout->physical;
 
-        if (header->size < at + (physical ? OWNER_PAGE + 8 : OWNER_ADDR + 8))
+        if (header->size < event_sample_bytes(kind, layout->detail, physical))
                 return -EBADMSG;
         put_owner(ret, RECORD_FAULT, bytes + at, get_u64(bytes + at + OWNER_TIME));
         ret->fault = (struct record_fault){
@@ -221,8 +233,8 @@ static int decode_page_event(const struct sample_layout *layout, const struct pe
                 .has_physical = physical,
                 .addr = get_u64(bytes + at + OWNER_ADDR),
                 .ip = has_ip ? get_u64(bytes + SAMPLE_IP) : 0,
-                .physical = physical ? get_u64(bytes + at + OWNER_PHYSICAL) : 0,
-                .page_bytes = physical ? get_u64(bytes + at + OWNER_PAGE) : 0,
+                .physical = physical ? get_u64(bytes + page) : 0,
+                .page_bytes = physical ? get_u64(bytes + page + 8) : 0,
         };
         return 0;
 }

@@ -116,9 +116,10 @@ static void classify_write_protected(struct fault *fault, const struct view *vie
 }
 
 /* The processor found nothing, yet something was mapped when the kernel looked. */
-static void classify_appeared(struct fault *fault)
+static void classify_appeared(struct fault *fault, const struct view *view)
 {
-        if (!fault->before.physical && fault->after.known && fault->after.physical)
+        /* The kernel samples the frame before the page size: a page that appears in between looks just the same. */
+        if (view->context->numa_balancing && !fault->before.physical && fault->after.known && fault->after.physical)
                 answer(fault, CAUSE_NUMA_HINT, false);
         else
                 answer(fault, CAUSE_RACED, fault->before.physical != 0);
@@ -209,7 +210,7 @@ static void classify_completed(struct fault *fault, const struct view *view)
         } else if (view->present == YES) {
                 answer(fault, CAUSE_SPURIOUS, fault->has_error_code);
         } else if (view->present == NO && fault->before.known && fault->before.page_bytes) {
-                classify_appeared(fault);
+                classify_appeared(fault, view);
         } else {
                 classify_absent(fault, view);
         }

@@ -8,9 +8,10 @@
 
 struct classify_context {
         enum detail detail;
-        bool swap_in_use; /* the machine has swap space */
-        bool userfault;   /* the map is registered with userfaultfd (VmFlags um, uw, ui), or it is not known that it is
-                             not */
+        bool numa_balancing; /* the kernel makes pages fault to see who uses them (kernel.numa_balancing) */
+        bool swap_in_use;    /* the machine has swap space */
+        bool userfault; /* the map is registered with userfaultfd (VmFlags um, uw, ui), or it is not known that it is
+                           not */
         bool userfault_known; /* /proc has been asked */
         bool file_is_shmem;   /* the mapped file lies on tmpfs (statfs of the image) */
         bool file_size_known;

@@ -27,7 +27,8 @@ struct thread {
         pid_t tid; /* 0 = free slot */
         bool has_tracepoint, is_open;
         uint64_t tp_losses, open_losses; /* pair->n_losses at the tracepoint, at the entry */
-        uint64_t tp_addr, tp_error_code, tp_user_ip;
+        bool foreign_stamp;              /* the entry's time is not of our clock */
+        uint64_t tp_time_ns, tp_addr, tp_error_code, tp_user_ip;
         size_t open_index; /* in pair->open, valid if is_open */
         struct fault fault;
 };
@@ -258,7 +259,8 @@ static bool is_kernel_address(uint64_t addr)
         return addr >= EVENT_USER_END && (addr & ~UINT64_C(0xfff)) != VSYSCALL_PAGE;
 }
 
-static void feed_tracepoint(struct pair *pair, struct thread *thread, const struct record_fault *record)
+static void feed_tracepoint(struct pair *pair, struct thread *thread, uint64_t time_ns,
+                            const struct record_fault *record)
 {
         /* A kernel address has a sample of EVENT_TP_HIGH as well: that one is its anchor. */
         if (record->event == EVENT_TP_USER && is_kernel_address(record->addr))
@@ -266,6 +268,7 @@ static void feed_tracepoint(struct pair *pair, struct thread *thread, const stru
         abandon(pair, thread, record->addr, record->ip);
         thread->has_tracepoint = true;
         thread->tp_losses = pair->n_losses;
+        thread->tp_time_ns = time_ns;
         thread->tp_addr = record->addr;
         thread->tp_error_code = record->error_code;
         thread->tp_user_ip = record->has_registers ? record->user_ip : 0;
@@ -291,13 +294,30 @@ static void mark_overlaps(struct pair *pair, struct thread *thread)
         }
 }
 
+/*
+ * Where somebody else samples the same event of the same task by another clock, the kernel stamps once for both, by the
+ * clock of whoever comes first (kernel/events/core.c, perf_prepare_sample: fields that are set already are kept). A
+ * stamp before that of the fault's own tracepoint gives that away.
+ */
+static void take_tracepoint(struct thread *thread)
+{
+        struct fault *fault = &thread->fault;
+
+        take_error_code(fault, thread->tp_error_code, thread->tp_user_ip);
+        if (fault->time_ns < thread->tp_time_ns) {
+                fault->time_ns = thread->tp_time_ns;
+                thread->foreign_stamp = true;
+        }
+}
+
 static void feed_entry(struct pair *pair, struct thread *thread, const struct record *record, uint32_t cpu)
 {
         abandon(pair, thread, record->fault.addr, record->fault.ip);
         thread->fault = new_fault(record, cpu);
         thread->fault.before = page_state_of(&record->fault);
+        thread->foreign_stamp = false;
         if (thread->has_tracepoint && thread->tp_addr == record->fault.addr && thread->tp_losses == pair->n_losses)
-                take_error_code(&thread->fault, thread->tp_error_code, thread->tp_user_ip);
+                take_tracepoint(thread);
         else
                 thread->fault.incomplete = pair->has_tracepoints;
         thread->has_tracepoint = false;
@@ -341,8 +361,10 @@ static void feed_completion(struct pair *pair, struct thread *thread, const stru
         fault->major = record->fault.event == EVENT_MAJ;
         fault->after = page_state_of(&record->fault);
         fault->loss_seen = loss_since_entry(pair, thread);
+        thread->foreign_stamp |= record->time_ns < fault->time_ns;
+        fault->time_ns = MIN_OF(fault->time_ns, record->time_ns);
         /* Its time says nothing if it is a later fault's, or if the kernel's clock stepped back in between. */
-        if (!fault->loss_seen && record->time_ns >= fault->time_ns)
+        if (!fault->loss_seen && !thread->foreign_stamp)
                 fault->latency_ns = record->time_ns - fault->time_ns;
         if (fault->overlapped || mapped_bytes(fault) > PAGE_BYTES)
                 mark_losers(pair, fault);
@@ -378,7 +400,7 @@ static int feed_fault(struct pair *pair, const struct record *record, uint32_t c
         switch (record->fault.event) {
         case EVENT_TP_USER:
         case EVENT_TP_KERNEL:
-                feed_tracepoint(pair, thread, &record->fault);
+                feed_tracepoint(pair, thread, record->time_ns, &record->fault);
                 break;
         case EVENT_TP_HIGH:
                 feed_kernel_address(pair, thread, record, cpu);

@@ -116,6 +116,20 @@ static bool bias_of_byte(const struct map *map, const struct image *image, uint6
         return false;
 }
 
+/* How far it is from a byte of a file that no segment holds to the next that one does. */
+static uint64_t bytes_to_segment(const struct map *map, const struct image *image, uint64_t addr)
+{
+        uint64_t offset = map->offset + (addr - map->start), left = UINT64_MAX;
+
+        for (size_t i = 0; i < image_count_segments(image); i++) {
+                const struct image_segment *segment = image_segment_at(image, i);
+
+                if (segment->offset > offset)
+                        left = MIN_OF(left, segment->offset - offset);
+        }
+        return left;
+}
+
 static bool find_bias(const struct map *map, const struct image *image, uint64_t addr, struct bias *ret)
 {
         return bias_of_map(map, image, ret) || (is_file_map(map) && bias_of_byte(map, image, addr, ret));
@@ -140,8 +154,8 @@ struct place place_find(const struct map *map, const struct image *image, uint64
         if (!image)
                 return place;
         if (!find_bias(map, image, addr, &bias)) {
-                if (is_file_map(map)) /* another byte of the file may be in a segment */
-                        place.end = clamp_end(map, addr, IMAGE_PAGE_BYTES - addr % IMAGE_PAGE_BYTES);
+                if (is_file_map(map))
+                        place.end = clamp_end(map, addr, bytes_to_segment(map, image, addr));
                 return place;
         }
         vaddr = addr - bias.value;

@@ -33,7 +33,8 @@ void filter_deinit(struct filter *filter)
 
 bool filter_is_open(const struct filter *filter)
 {
-        return !filter->outcomes && !filter->causes && !filter->accesses && !filter->min_latency_ns && !filter->map_glob;
+        return !filter->outcomes && !filter->causes && !filter->accesses && !filter->min_latency_ns &&
+               !filter->map_glob;
 }
 
 static bool mask_passes(uint32_t mask, unsigned int bit)

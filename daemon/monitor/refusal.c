@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * EACCES of perf_event_open(2) has many reasons, and the kernel tells none of them. The sysctl is asked first, because
+ * Debian and Ubuntu ship it at 3 or 4 (a patch of theirs; the kernel itself ends at 2), where nobody without
+ * CAP_PERFMON gets any event. If it is not that, somebody else filters the call.
+ */
+#include "daemon/monitor/refusal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define PARANOID_ENOUGH 2 /* events of one's own processes, without the kernel (perf_event_open(2)) */
+
+static long read_paranoid(void)
+{
+        FILE *file = fopen("/proc/sys/kernel/perf_event_paranoid", "re");
+        long level = 0;
+
+        if (file == NULL)
+                return 0;
+        if (fscanf(file, "%ld", &level) != 1)
+                level = 0;
+        (void)fclose(file);
+        return level;
+}
+
+void refusal_of_everything(pid_t pid, char text[static LINK_TEXT_BYTES])
+{
+        long paranoid = read_paranoid();
+
+        if (paranoid > PARANOID_ENOUGH)
+                (void)snprintf(text, LINK_TEXT_BYTES,
+                               "cannot trace process %d: kernel.perf_event_paranoid is %ld, which keeps perf events "
+                               "from everyone without privilege; use the faultlined service, run as root, or set "
+                               "this sysctl to %d or less (sysctl kernel.perf_event_paranoid=%d)",
+                               pid, paranoid, PARANOID_ENOUGH, PARANOID_ENOUGH);
+        else
+                (void)snprintf(text, LINK_TEXT_BYTES,
+                               "cannot trace process %d: the kernel refuses all perf events here, although "
+                               "kernel.perf_event_paranoid is %ld (%d or less is enough): a system call filter, as "
+                               "containers have, or a security module forbids them; use the faultlined service of the "
+                               "host, or run as root outside of the container",
+                               pid, paranoid, PARANOID_ENOUGH);
+}
+
+static void explain_descriptors(const struct refused_events *refused, char text[static LINK_TEXT_BYTES])
+{
+        struct rlimit limit = {0};
+
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+        (void)snprintf(text, LINK_TEXT_BYTES,
+                       "cannot trace process %d: its %zu threads on %zu CPUs need %zu file descriptors, and "
+                       "RLIMIT_NOFILE allows %llu in all; raise it (LimitNOFILE= of the service, ulimit -n), or ask "
+                       "for less with --detail=basic",
+                       refused->pid, refused->n_threads, refused->n_cpus,
+                       refused->n_threads * refused->n_cpus * refused->n_events, (unsigned long long)limit.rlim_cur);
+}
+
+void refusal_of_events(const struct refused_events *refused, int error, char text[static LINK_TEXT_BYTES])
+{
+        bool for_rights = error == EACCES || error == EPERM;
+
+        if (error == ESRCH)
+                (void)snprintf(text, LINK_TEXT_BYTES, "cannot trace process %d: it has just ended", refused->pid);
+        else if (error == EMFILE || error == ENFILE)
+                explain_descriptors(refused, text);
+        else if (for_rights && read_paranoid() > PARANOID_ENOUGH)
+                refusal_of_everything(refused->pid, text);
+        else if (for_rights)
+                (void)snprintf(text, LINK_TEXT_BYTES,
+                               "cannot trace process %d: not allowed (it belongs to another user, runs a setuid "
+                               "program or is protected); run as its user or as root, or use the faultlined service",
+                               refused->pid);
+        else
+                (void)snprintf(text, LINK_TEXT_BYTES, "cannot trace process %d: perf_event_open: %s", refused->pid,
+                               strerrordesc_np(error));
+}
