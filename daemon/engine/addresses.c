@@ -14,6 +14,10 @@
 #include "daemon/engine/procfile.h"
 
 #define NAME_BYTES 4096
+#define ANON_NAME "//anon"
+#define HEAP_NAME "[heap]"
+#define VDSO_NAME "[vdso]"
+#define BRK_RANDOM_BYTES ((uint64_t)1 << 30)
 #define TEXT_INTERVAL_NS (UINT64_C(20) * NSEC_PER_MSEC)
 #define SMAPS_MAX_MAPS 4096
 /* Asking for VmFlags walks page tables: spend at most this part of the time on it. */
@@ -146,6 +150,32 @@ int addresses_resync(struct addresses *addresses)
         return addresses_snapshot(addresses);
 }
 
+/*
+ * Follow the kernel's ELF loader: the program's segments, its .bss right behind, [vdso] last (fs/binfmt_elf.c). The
+ * first private anonymous map above the program after that, not farther than the randomization of brk reaches
+ * (arch/x86/kernel/process.c, arch_randomize_brk), is the heap.
+ */
+static void follow_heap(struct addresses *addresses, struct map_spec *spec)
+{
+        bool is_anon = !spec->inode && !spec->shared && spec->n_path == strlen(ANON_NAME) &&
+                       memcmp(spec->path, ANON_NAME, spec->n_path) == 0;
+
+        if (addresses->heap == HEAP_LOADING) {
+                if (!addresses->program_inode)
+                        addresses->program_inode = spec->inode;
+                if ((spec->inode && spec->inode == addresses->program_inode) ||
+                    (is_anon && spec->start == addresses->program_end))
+                        addresses->program_end = MAX_OF(addresses->program_end, spec->end);
+                if (spec->n_path == strlen(VDSO_NAME) && memcmp(spec->path, VDSO_NAME, spec->n_path) == 0)
+                        addresses->heap = HEAP_EXPECTED;
+        } else if (addresses->heap == HEAP_EXPECTED && is_anon && spec->start >= addresses->program_end &&
+                   spec->start - addresses->program_end <= BRK_RANDOM_BYTES) {
+                addresses->heap = HEAP_UNKNOWN;
+                spec->path = HEAP_NAME;
+                spec->n_path = strlen(HEAP_NAME);
+        }
+}
+
 int addresses_record(struct addresses *addresses, const struct record *record)
 {
         const struct record_map *map = &record->map;
@@ -168,6 +198,7 @@ int addresses_record(struct addresses *addresses, const struct record *record)
 
         if (record->time_ns < addresses->snapshot_ns)
                 return 0;
+        follow_heap(addresses, &spec);
         r = aspace_overlay(addresses->aspace, &spec);
         return r == -EINVAL ? 0 : r;
 }
@@ -180,6 +211,8 @@ void addresses_exec(struct addresses *addresses)
         addresses->maps_fd = addresses->smaps_fd = -1;
         addresses->n_userfault = 0;
         addresses->userfault_known = true; /* a registration does not survive an exec */
+        addresses->heap = HEAP_LOADING;
+        addresses->program_inode = addresses->program_end = 0;
 }
 
 /* Without PROCMAP_QUERY: everything known is replaced, but not more often than the target can bear. */

@@ -23,6 +23,13 @@ struct addresses {
         bool no_query;            /* the kernel has no PROCMAP_QUERY: the whole text is read instead */
         uint64_t text_read_ns;    /* when it was last read */
         unsigned int name_budget; /* questions left in this pass that only serve better names */
+        /*
+         * The program heap is reported as plain anonymous memory when it first appears, because the kernel names it
+         * only once it has grown (mm/mmap.c, brk: the map is made before mm->brk moves). After an exec it is known all
+         * the same.
+         */
+        enum { HEAP_UNKNOWN, HEAP_LOADING, HEAP_EXPECTED } heap;
+        uint64_t program_inode, program_end;
         /* Ranges registered with userfaultfd, as last asked. */
         struct address_range *userfault;
         size_t n_userfault, size_userfault;

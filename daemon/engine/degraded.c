@@ -2,6 +2,7 @@
 /* One table: a missing detail must never be silent, and its line must say how to get it. */
 #include "daemon/engine/degraded.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ static const struct {
         [LINK_LACKS_BARRIER] = {"barrier",
                                 "the target was not stopped for the attach: what it did in these moments may be "
                                 "incomplete",
-                                "another tracer (gdb, strace) holds it, or kernel.yama.ptrace_scope forbids it"},
+                                NULL}, /* see remedy_of() */
         [LINK_LACKS_KALLSYMS] = {"kernel-symbols", "kernel code is shown without names",
                                  "run as root or use the faultlined service; see kernel.kptr_restrict"},
         [LINK_LACKS_LOST_COUNT] = {"lost-count", "losses are not counted by the kernel",
@@ -36,10 +37,26 @@ const char *degraded_what(unsigned int bit)
         return table[bit].what;
 }
 
+/* The barrier fails for reasons that call for different remedies. */
+static const char *remedy_of(unsigned int bit, int error)
+{
+        if (bit != LINK_LACKS_BARRIER)
+                return table[bit].remedy;
+        switch (error) {
+        case EBUSY:
+                return "another tracer (gdb, strace) holds the target";
+        case EPERM:
+        case EACCES:
+                return "ptrace is refused: see kernel.yama.ptrace_scope, or use the faultlined service";
+        default:
+                return "a thread did not stop in time (it may be in a vfork or in one long system call)";
+        }
+}
+
 void degraded_reason(unsigned int bit, int error, char *ret, size_t n_ret)
 {
         if (error)
-                (void)snprintf(ret, n_ret, "%s (%s); %s", table[bit].missing, strerror(error), table[bit].remedy);
+                (void)snprintf(ret, n_ret, "%s (%s); %s", table[bit].missing, strerror(error), remedy_of(bit, error));
         else
-                (void)snprintf(ret, n_ret, "%s; %s", table[bit].missing, table[bit].remedy);
+                (void)snprintf(ret, n_ret, "%s; %s", table[bit].missing, remedy_of(bit, error));
 }

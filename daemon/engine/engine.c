@@ -492,6 +492,10 @@ static void take_started(struct engine *engine, const struct link_started *start
         if (!trace)
                 return;
         trace->started = *started;
+        if (started->n_unstopped && !(started->degraded & 1u << LINK_LACKS_BARRIER)) {
+                trace->started.degraded |= 1u << LINK_LACKS_BARRIER;
+                trace->started.degraded_errno[LINK_LACKS_BARRIER] = ETIMEDOUT;
+        }
         trace->state = TRACE_RUNNING;
         engine->settings_read_ns = 0;
         for (struct attach *attach = engine->attaches, *next; attach; attach = next) {

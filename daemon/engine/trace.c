@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "daemon/engine/model/classify.h"
+
 #define DICT_CAP_BYTES ((size_t)16 << 20)
 #define RECORDS_PER_PASS 65536
 #define NAME_QUESTIONS_PER_PASS 16
@@ -329,13 +331,9 @@ static int feed_record(struct trace *trace, const struct record *record, size_t 
 
 static bool is_hopeless(void *user, const struct fault *fault)
 {
-        struct addresses *addresses = user;
-        enum access access = ACCESS_READ;
-        const struct map *map;
+        enum access access = classify_access(fault);
+        const struct map *map = addresses_of_fault(user, fault, access);
 
-        if (fault->has_error_code)
-                access = fault->error_code & 16 ? ACCESS_EXEC : fault->error_code & 2 ? ACCESS_WRITE : ACCESS_READ;
-        map = addresses_of_fault(addresses, fault, access);
         return !map || !map_permits(map, access);
 }
 
@@ -437,6 +435,9 @@ int trace_finish(struct trace *trace, const struct link_counts *counts, enum end
         while (r >= 0 && pair_next(trace->pair, &fault))
                 if (resolve_put(&trace->resolve, &fault, now_ns) < 0)
                         trace->n_dropped++;
+        /* A kernel that does not count losses still counts anchors: what did not arrive was lost. */
+        if (trace->info.degraded & 1u << LINK_LACKS_LOST_COUNT && !trace->restarted)
+                trace->totals.lost = trace->totals.kernel - pair_stats(trace->pair)->n_anchors;
         return r < 0 ? r : trace_deliver(trace, now_ns);
 }
 

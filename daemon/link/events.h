@@ -82,8 +82,12 @@ static inline uint64_t event_sample_type(enum event_kind kind, enum detail detai
         }
 }
 
-/* header.size of a sample of EVENT_ENTRY, EVENT_MIN or EVENT_MAJ: all their fields are of 8 bytes. */
+/* header.size of a sample of EVENT_ENTRY, EVENT_MIN or EVENT_MAJ. */
 static inline unsigned int event_sample_bytes(enum event_kind kind, enum detail detail, int physical)
 {
-        return 8 + 8 * (unsigned int)__builtin_popcountll(event_sample_type(kind, detail, physical));
+        uint64_t type = event_sample_type(kind, detail, physical);
+
+        return 40u /* header, id, owner, time, addr */ + (type & PERF_SAMPLE_IP ? 8 : 0) +
+               (type & PERF_SAMPLE_CPU ? 16 : 0) /* and the period */ +
+               (type & PERF_SAMPLE_PHYS_ADDR ? 16 : 0) /* and the page size */;
 }
