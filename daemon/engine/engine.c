@@ -132,6 +132,16 @@ static int copy_filter(struct proto_filter *to, const struct proto_filter *from)
         return 0;
 }
 
+/* Without kernel-mode faults there is no kernel code to name. */
+static bool lacks(const struct trace *trace, unsigned int bit)
+{
+        uint32_t degraded = trace->started.degraded;
+
+        if (degraded & 1u << LINK_LACKS_KERNEL_MODE)
+                degraded &= ~(1u << LINK_LACKS_KALLSYMS);
+        return degraded & 1u << bit;
+}
+
 static void tell_degraded(struct trace *trace, struct subscription *subscription)
 {
         uint8_t bytes[PROTO_HEADER_BYTES + 2048];
@@ -142,7 +152,7 @@ static void tell_degraded(struct trace *trace, struct subscription *subscription
                 struct proto_degraded message;
                 char reason[LINK_TEXT_BYTES];
 
-                if (!(trace->started.degraded & 1u << bit))
+                if (!lacks(trace, bit))
                         continue;
                 message.what.data = degraded_what(bit);
                 message.what.n_bytes = (uint32_t)strlen(message.what.data);
