@@ -20,8 +20,10 @@
 #define BRK_RANDOM_BYTES ((uint64_t)1 << 30)
 #define TEXT_INTERVAL_NS (UINT64_C(20) * NSEC_PER_MSEC)
 #define SMAPS_MAX_MAPS 4096
-/* Asking for VmFlags walks page tables: spend at most this part of the time on it. */
+/* Asking for VmFlags walks the page tables of the target: spend at most a tenth of the time on it, or a hundredth. */
 #define USERFAULT_SHARE 10
+#define USERFAULT_SHARE_DEAR 100
+#define USERFAULT_CHEAP_NS NSEC_PER_MSEC
 
 static uint64_t now(void)
 {
@@ -58,9 +60,16 @@ static int overlay_confirmed(struct addresses *addresses, const struct map_spec 
         return 0;
 }
 
+static int remove_gap(struct addresses *addresses, uint64_t start, uint64_t end)
+{
+        return start < end ? aspace_remove(addresses->aspace, start, end) : 0;
+}
+
+/* Make the address space what the text says. Maps that have not changed stay the same objects. */
 static int overlay_text(struct addresses *addresses, const char *text, size_t n_text)
 {
         struct procmaps_line line;
+        uint64_t end = 0;
         size_t offset = 0;
         int r;
 
@@ -80,10 +89,13 @@ static int overlay_text(struct addresses *addresses, const char *text, size_t n_
                         .n_path = line.n_path,
                 };
 
-                if (r > 0 && spec.start < EVENT_USER_END && overlay_confirmed(addresses, &spec) == -ENOMEM)
+                if (r < 0 || spec.start >= EVENT_USER_END)
+                        continue;
+                if (remove_gap(addresses, end, spec.start) == -ENOMEM || overlay_confirmed(addresses, &spec) == -ENOMEM)
                         return -ENOMEM;
+                end = spec.end;
         }
-        return 0;
+        return end ? remove_gap(addresses, end, EVENT_USER_END) : 0;
 }
 
 static void add_userfault(void *user, uint64_t start, uint64_t end)
@@ -142,12 +154,6 @@ int addresses_snapshot(struct addresses *addresses)
         if (r >= 0)
                 ask_userfault(addresses);
         return r;
-}
-
-int addresses_resync(struct addresses *addresses)
-{
-        aspace_clear(addresses->aspace);
-        return addresses_snapshot(addresses);
 }
 
 /*
@@ -215,13 +221,13 @@ void addresses_exec(struct addresses *addresses)
         addresses->program_inode = addresses->program_end = 0;
 }
 
-/* Without PROCMAP_QUERY: everything known is replaced, but not more often than the target can bear. */
+/* Without PROCMAP_QUERY: everything is read again, but not more often than the target can bear. */
 static void reread(struct addresses *addresses)
 {
         if (now() - addresses->text_read_ns < TEXT_INTERVAL_NS)
                 return;
-        aspace_clear(addresses->aspace);
-        (void)read_text(addresses); /* the process may be gone: then nothing is known, which is true */
+        if (read_text(addresses) < 0)
+                addresses->text_read_ns = now(); /* the process may be gone: what was known stays */
 }
 
 /*
@@ -297,7 +303,10 @@ struct map *addresses_lookup(struct addresses *addresses, uint64_t addr)
 
 bool addresses_userfault(struct addresses *addresses, uint64_t addr, bool suspicious, bool *ret_known)
 {
-        if (suspicious && now() - addresses->userfault_asked_ns > addresses->userfault_cost_ns * USERFAULT_SHARE)
+        uint64_t cost_ns = addresses->userfault_cost_ns;
+        uint64_t pause_ns = cost_ns * (cost_ns < USERFAULT_CHEAP_NS ? USERFAULT_SHARE : USERFAULT_SHARE_DEAR);
+
+        if (suspicious && now() - addresses->userfault_asked_ns > pause_ns)
                 ask_userfault(addresses);
         *ret_known = addresses->userfault_known;
         for (size_t i = 0; i < addresses->n_userfault; i++)

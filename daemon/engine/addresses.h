@@ -41,14 +41,13 @@ struct addresses {
 int addresses_init(struct addresses *addresses, int maps_fd, int smaps_fd) MUST_CHECK;
 void addresses_deinit(struct addresses *addresses);
 
-/* Read /proc/PID/maps and VmFlags: what is mapped now. 0 or -errno (the process may just have gone: not fatal). */
+/* Read /proc/PID/maps and VmFlags: what is mapped now, at the start and after records were lost. 0 or -errno (the
+ * process may just have gone: not fatal). */
 int addresses_snapshot(struct addresses *addresses) MUST_CHECK;
 /* Apply a MAP record. */
 int addresses_record(struct addresses *addresses, const struct record *record) MUST_CHECK;
 /* After an exec nothing known is true, and the old descriptors answer for the old memory. */
 void addresses_exec(struct addresses *addresses);
-/* Records were lost: read everything again. */
-int addresses_resync(struct addresses *addresses) MUST_CHECK;
 
 /*
  * The map at addr, after asking /proc if what is known contradicts the fault: nothing known there, or an access that

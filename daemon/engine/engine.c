@@ -225,8 +225,14 @@ static void ask_attach(struct engine *engine, struct peer *peer, const struct pr
 {
         struct attach *attach;
 
+        const struct proto_string *glob = &request->filter.map_glob;
+
         if (peer->n_subscriptions >= PEER_MAX_SUBSCRIPTIONS) {
                 peer_error(peer, request->req, EUSERS, "a client may trace 64 processes at a time; use another client");
+                return;
+        }
+        if (glob->n_bytes && memchr(glob->data, 0, glob->n_bytes)) {
+                peer_error(peer, request->req, EINVAL, "the pattern for map paths holds a NUL byte; leave it out");
                 return;
         }
         attach = calloc(1, sizeof(*attach));
@@ -308,7 +314,8 @@ static void ask_proc_files(struct engine *engine, struct trace *trace)
 
 static void drain_trace(struct engine *engine, struct trace *trace)
 {
-        int r = trace_drain(trace, now());
+        uint64_t now_ns = now();
+        int r = trace_drain(trace, now_ns, now_ns);
 
         if (r < 0)
                 fail_trace(trace);
@@ -373,6 +380,7 @@ static void run_traces(struct engine *engine)
                 next = trace->next;
                 trace->resolve.swap_in_use = engine->swap_in_use;
                 trace->resolve.numa_balancing = engine->numa_balancing;
+                trace->resolve.is_threaded = trace->n_threads > 1;
                 if (due && is_running(trace))
                         drain_trace(engine, trace);
                 if (is_running(trace) || trace->state == TRACE_ENDING) {
@@ -543,6 +551,11 @@ static void take_counts(struct engine *engine, const struct link_counts *counts)
 
         if (!trace || trace->state >= TRACE_ENDING)
                 return;
+        if (trace->restarted && !trace->fanout.subscriptions) {
+                trace->held = *counts;
+                trace->has_held = true;
+                return;
+        }
         if (counts->reason == LINK_EXITED)
                 reason = END_EXITED;
         if (counts->reason == LINK_STOPPED && trace->is_silent) {
@@ -616,7 +629,7 @@ static void resume(struct engine *engine, struct peer *peer, const struct peer_c
                                          .resume = &command->resume};
         struct subscription *subscription = NULL;
 
-        if (trace && trace->restarted && trace->state == TRACE_RUNNING &&
+        if (trace && trace->restarted && trace->info.conn == peer->conn && trace->state == TRACE_RUNNING &&
             peer->n_subscriptions < PEER_MAX_SUBSCRIPTIONS)
                 subscription = subscribe(engine, trace, &spec);
         if (!subscription) {
@@ -625,6 +638,8 @@ static void resume(struct engine *engine, struct peer *peer, const struct peer_c
         }
         peer->n_subscriptions++;
         tell_attached(trace, subscription, command->resume.req);
+        if (trace->has_held)
+                take_counts(engine, &trace->held);
 }
 
 static void stop_command(struct engine *engine, struct peer *peer, uint32_t id)

@@ -173,13 +173,15 @@ int names_slot(struct names *names, uint32_t trace, const struct map *map, uint6
 {
         struct link_message message = {.open.kind = LINK_OPEN_IMAGE, .open.addr = map->start};
         struct image_slot *slot;
+        bool is_new;
 
         if (map->kind == MAP_KIND_SPECIAL || !map->inode) {
                 *ret = strcmp(map->path, "[vdso]") == 0 ? &names->vdso : NULL;
                 return 0;
         }
         slot = find_slot(names, map);
-        if (!slot) {
+        is_new = !slot;
+        if (is_new) {
                 slot = calloc(1, sizeof(*slot));
                 if (slot)
                         slot->path = strdup(map->path);
@@ -191,10 +193,14 @@ int names_slot(struct names *names, uint32_t trace, const struct map *map, uint6
                 slot->minor = map->minor;
                 slot->inode = map->inode;
                 slot->fd = -1;
-                slot->trace = trace;
-                slot->since_ns = now_ns;
                 slot->next = names->slots;
                 names->slots = slot;
+        }
+        /* What could not be had for one trace, perhaps because its process was gone, may be there for the next. */
+        if (is_new || (slot->state == IMAGE_READY && slot->fd < 0 && slot->trace != trace)) {
+                slot->state = IMAGE_WAITING;
+                slot->trace = trace;
+                slot->since_ns = now_ns;
                 ask(names, slot, &message);
         }
         *ret = slot;
@@ -203,27 +209,24 @@ int names_slot(struct names *names, uint32_t trace, const struct map *map, uint6
 
 bool names_is_waiting(const struct image_slot *slot, uint64_t now_ns)
 {
-        return slot->state == IMAGE_WAITING && now_ns - slot->since_ns < NAMES_WAIT_NS;
+        return slot->state == IMAGE_WAITING && now_ns < slot->since_ns + NAMES_WAIT_NS;
 }
 
-int names_want_kernel(struct names *names, uint32_t trace, uint64_t now_ns)
+void names_want_kernel(struct names *names, uint32_t trace, uint64_t now_ns)
 {
         struct link_message message = {.type = LINK_OPEN, .open = {.trace = trace, .kind = LINK_OPEN_KALLSYMS}};
-        int r;
 
         if (names->kernel_asked)
-                return 0;
-        r = link_send(names->link_fd, &message, NULL, 0);
-        if (r < 0)
-                return r;
-        names->kernel_asked = names->kernel_waiting = true;
+                return;
+        names->kernel_asked = true;
+        /* When the monitor cannot even be asked, kernel code goes without names; the loop will notice and end. */
+        names->kernel_waiting = link_send(names->link_fd, &message, NULL, 0) >= 0;
         names->kernel_since_ns = now_ns;
-        return 0;
 }
 
 const struct symtab *names_kernel(const struct names *names, uint64_t now_ns, bool *ret_waiting)
 {
-        *ret_waiting = names->kernel_waiting && now_ns - names->kernel_since_ns < NAMES_WAIT_NS;
+        *ret_waiting = names->kernel_waiting && now_ns < names->kernel_since_ns + NAMES_WAIT_NS;
         return names->kernel;
 }
 

@@ -48,7 +48,7 @@ struct names *names_free(struct names *names);
 int names_slot(struct names *names, uint32_t trace, const struct map *map, uint64_t now_ns,
                struct image_slot **ret) MUST_CHECK;
 /* Ask for the kernel's symbols, on behalf of the trace, unless that has been done. */
-int names_want_kernel(struct names *names, uint32_t trace, uint64_t now_ns) MUST_CHECK;
+void names_want_kernel(struct names *names, uint32_t trace, uint64_t now_ns);
 /* The kernel's symbols; NULL = none. *ret_waiting: they are on their way. */
 const struct symtab *names_kernel(const struct names *names, uint64_t now_ns, bool *ret_waiting);
 

@@ -31,6 +31,15 @@ void resolve_release(struct fault *fault)
         fault->code_map = map_unref(fault->code_map);
         fault->caller_map = map_unref(fault->caller_map);
         fault->above = map_unref(fault->above);
+        fault->map_then = map_unref(fault->map_then);
+}
+
+void resolve_keep_map(struct resolve *resolve, struct fault *fault)
+{
+        if (fault->has_map_then)
+                return;
+        fault->map_then = map_ref(aspace_lookup(resolve->addresses->aspace, fault->addr));
+        fault->has_map_then = true;
 }
 
 void resolve_deinit(struct resolve *resolve)
@@ -99,12 +108,11 @@ int resolve_thread_born(struct resolve *resolve, pid_t tid, pid_t parent_tid)
         return resolve_thread_name(resolve, tid, comm);
 }
 
-/* While faults wait, names are kept: one of them may be this thread's last. */
 void resolve_thread_exited(struct resolve *resolve, pid_t tid)
 {
         size_t mask = resolve->size_threads - 1, hole, i;
 
-        if (!resolve->size_threads || resolve->n)
+        if (!resolve->size_threads)
                 return;
         hole = (size_t)(find_thread(resolve, tid) - resolve->threads);
         if (!resolve->threads[hole].tid)
@@ -122,16 +130,26 @@ void resolve_thread_exited(struct resolve *resolve, pid_t tid)
         }
 }
 
-static uint32_t thread_id(struct resolve *resolve, pid_t pid, pid_t tid)
+static void note_name(const struct resolve *resolve, struct fault *fault)
 {
-        struct thread_name *thread;
+        if (resolve->size_threads)
+                memcpy(fault->comm, find_thread(resolve, fault->tid)->comm, sizeof(fault->comm));
+}
 
-        if (!resolve->size_threads || !(thread = find_thread(resolve, tid))->tid)
-                return dict_thread(resolve->dict, pid, tid, "");
-        if (thread->epoch != dict_epoch(resolve->dict)) {
-                thread->id = dict_thread(resolve->dict, pid, tid, thread->comm);
-                thread->epoch = dict_epoch(resolve->dict);
-        }
+/* The name is that of the time of the fault: the thread may have another one by now, or be gone. */
+static uint32_t thread_id(struct resolve *resolve, const struct fault *fault)
+{
+        struct thread_name *thread = resolve->size_threads ? find_thread(resolve, fault->tid) : NULL;
+        char comm[sizeof(fault->comm) + 1] = "";
+
+        if (thread && thread->tid && thread->epoch == dict_epoch(resolve->dict) &&
+            memcmp(thread->comm, fault->comm, sizeof(fault->comm)) == 0)
+                return thread->id;
+        memcpy(comm, fault->comm, sizeof(fault->comm));
+        if (!thread || !thread->tid || memcmp(thread->comm, fault->comm, sizeof(fault->comm)) != 0)
+                return dict_thread(resolve->dict, fault->pid, fault->tid, comm);
+        thread->id = dict_thread(resolve->dict, fault->pid, fault->tid, comm);
+        thread->epoch = dict_epoch(resolve->dict);
         return thread->id;
 }
 
@@ -222,7 +240,10 @@ int resolve_put(struct resolve *resolve, struct fault *fault, uint64_t now_ns)
 
         if (r < 0)
                 return r;
-        fault->map = take_map(resolve, addresses_of_fault(addresses, fault, classify_access(fault)), now_ns);
+        if (fault->has_map_then && !fault->completed)
+                fault->map = take_map(resolve, fault->map_then, now_ns);
+        else
+                fault->map = take_map(resolve, addresses_of_fault(addresses, fault, classify_access(fault)), now_ns);
         if (fault->mode == MODE_USER)
                 fault->code_map = take_map(resolve, addresses_lookup(addresses, fault->ip), now_ns);
         else if (fault->caller_ip)
@@ -231,11 +252,9 @@ int resolve_put(struct resolve *resolve, struct fault *fault, uint64_t now_ns)
                 fault->caller_ip = 0; /* inside an exec: that code is of the program before */
         if (!fault->completed)
                 fault->above = map_ref(aspace_above(addresses->aspace, fault->addr));
-        if (fault->mode == MODE_KERNEL) {
-                r = names_want_kernel(resolve->names, resolve->trace, now_ns);
-                if (r < 0)
-                        return r;
-        }
+        if (fault->mode == MODE_KERNEL)
+                names_want_kernel(resolve->names, resolve->trace, now_ns);
+        note_name(resolve, fault);
         resolve->waiting[(resolve->first + resolve->n++) & (resolve->size - 1)] = *fault;
         return 0;
 }
@@ -350,18 +369,25 @@ static bool map_unresolved(const struct map *map)
         return map && map->image && map->image->state == IMAGE_WAITING;
 }
 
+/* Long enough to have waited for user space; clearing a huge page takes long by itself. */
+static bool is_suspicious(const struct fault *fault)
+{
+        return fault->completed && fault->latency_ns != UINT64_MAX && fault->latency_ns > SUSPICIOUS_NS &&
+               fault->after.page_bytes <= 1u << PAGE_SHIFT;
+}
+
 static void classify_now(struct resolve *resolve, struct fault *fault)
 {
-        const struct image_slot *slot = fault->map && fault->map->kind == MAP_KIND_FILE ? fault->map->image : NULL;
+        bool is_file = fault->map && (fault->map->kind == MAP_KIND_FILE || fault->map->kind == MAP_KIND_SHMEM);
+        const struct image_slot *slot = is_file ? fault->map->image : NULL;
         struct classify_context context = {.detail = resolve->detail,
                                            .numa_balancing = resolve->numa_balancing,
+                                           .is_threaded = resolve->is_threaded,
                                            .swap_in_use = resolve->swap_in_use};
         struct stat st;
 
         if (fault->map && fault->map->kind != MAP_KIND_FILE && fault->map->kind != MAP_KIND_SPECIAL)
-                context.userfault = addresses_userfault(resolve->addresses, fault->addr,
-                                                        fault->completed && fault->latency_ns != UINT64_MAX &&
-                                                                fault->latency_ns > SUSPICIOUS_NS,
+                context.userfault = addresses_userfault(resolve->addresses, fault->addr, is_suspicious(fault),
                                                         &context.userfault_known);
         if (slot && slot->state == IMAGE_READY)
                 context.file_is_shmem = slot->shmem;
@@ -402,7 +428,7 @@ static void make_event(struct resolve *resolve, const struct fault *fault, uint6
                 .latency_ns = fault->latency_ns,
                 .frame_before = frame_of(&fault->before),
                 .frame = frame_of(&fault->after),
-                .thread = thread_id(resolve, fault->pid, fault->tid),
+                .thread = thread_id(resolve, fault),
                 .map = fault->map ? dict_map(resolve->dict, fault->map) : 0,
                 .place = fault->map ? place_id(resolve, fault->map, fault->addr, false) : 0,
                 .code = code_id(resolve, fault, now_ns),

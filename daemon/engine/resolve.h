@@ -26,8 +26,8 @@ struct resolve_memo {
 };
 
 struct thread_name {
-        pid_t tid; /* 0 = free */
-        uint32_t epoch, id;
+        pid_t tid;          /* 0 = free */
+        uint32_t epoch, id; /* of comm, in the dictionary */
         char comm[16];
 };
 
@@ -39,6 +39,7 @@ struct resolve {
         enum detail detail;
         bool hide_kernel; /* kernel addresses are not even shown as a place's base */
         bool numa_balancing;
+        bool is_threaded; /* the target has more than one thread */
         bool swap_in_use;
         struct fault *waiting; /* ring */
         size_t first, n, size;
@@ -63,3 +64,5 @@ int resolve_put(struct resolve *resolve, struct fault *fault, uint64_t now_ns) M
  */
 bool resolve_next(struct resolve *resolve, uint64_t now_ns, struct fault *ret_fault, struct proto_event *ret_event);
 void resolve_release(struct fault *fault);
+/* The map at the fault's address is about to be replaced: keep it if the fault has none kept yet. */
+void resolve_keep_map(struct resolve *resolve, struct fault *fault);

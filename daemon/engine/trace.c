@@ -280,6 +280,7 @@ static int feed_comm(struct trace *trace, const struct record *record)
                 return r;
         addresses_exec(&trace->addresses);
         trace->exec_pending = trace->executed = true;
+        trace->n_threads = 1; /* the others were killed (execve(2)) */
         r = deliver(trace, record->time_ns);
         return r < 0 ? r : tell_life(trace, LIFE_EXEC, record, record->comm.comm);
 }
@@ -301,7 +302,21 @@ static int feed_task(struct trace *trace, const struct record *record)
         return 0;
 }
 
-static int feed_record(struct trace *trace, const struct record *record, size_t ring)
+static void keep_map(void *user, struct fault *fault)
+{
+        resolve_keep_map(user, fault);
+}
+
+static int feed_map(struct trace *trace, const struct record *record)
+{
+        if (record->pid != trace->pid)
+                return 0;
+        pair_each_open(trace->pair, record->map.start, record->map.start + record->map.len_bytes, keep_map,
+                       &trace->resolve);
+        return addresses_record(&trace->addresses, record);
+}
+
+static int feed_record(struct trace *trace, const struct record *record, size_t ring, uint64_t now_ns)
 {
         struct fault fault;
         int r = pair_feed(trace->pair, record, trace->cpus[ring]);
@@ -309,13 +324,13 @@ static int feed_record(struct trace *trace, const struct record *record, size_t 
         if (r < 0)
                 return r;
         while (pair_next(trace->pair, &fault)) {
-                r = resolve_put(&trace->resolve, &fault, record->time_ns);
+                r = resolve_put(&trace->resolve, &fault, now_ns);
                 if (r < 0)
                         trace->n_dropped++;
         }
         switch (record->kind) {
         case RECORD_MAP:
-                return record->pid == trace->pid ? addresses_record(&trace->addresses, record) : 0;
+                return feed_map(trace, record);
         case RECORD_COMM:
                 return feed_comm(trace, record);
         case RECORD_FORK:
@@ -331,13 +346,18 @@ static int feed_record(struct trace *trace, const struct record *record, size_t 
 
 static bool is_hopeless(void *user, const struct fault *fault)
 {
+        struct addresses *addresses = user;
         enum access access = classify_access(fault);
-        const struct map *map = addresses_of_fault(user, fault, access);
+        const struct map *map = fault->has_map_then ? fault->map_then : aspace_lookup(addresses->aspace, fault->addr);
 
+        if (map && map_permits(map, access))
+                return false; /* it waits: for storage, or for user space */
+        if (!fault->has_map_then)
+                map = addresses_of_fault(addresses, fault, access);
         return !map || !map_permits(map, access);
 }
 
-static int expire(struct trace *trace, uint64_t until_ns)
+static int expire(struct trace *trace, uint64_t until_ns, uint64_t now_ns)
 {
         struct fault fault;
         int r;
@@ -346,12 +366,12 @@ static int expire(struct trace *trace, uint64_t until_ns)
                 return 0;
         r = pair_expire(trace->pair, until_ns - HOPELESS_AFTER_NS, is_hopeless, &trace->addresses);
         while (r >= 0 && pair_next(trace->pair, &fault))
-                if (resolve_put(&trace->resolve, &fault, until_ns) < 0)
+                if (resolve_put(&trace->resolve, &fault, now_ns) < 0)
                         trace->n_dropped++;
         return r;
 }
 
-int trace_drain(struct trace *trace, uint64_t until_ns)
+int trace_drain(struct trace *trace, uint64_t until_ns, uint64_t now_ns)
 {
         struct record record;
         size_t n = 0, ring;
@@ -366,20 +386,20 @@ int trace_drain(struct trace *trace, uint64_t until_ns)
                         trace->n_bad_records++;
                         continue;
                 }
-                r = feed_record(trace, &record, ring);
+                r = feed_record(trace, &record, ring, now_ns);
                 if (r < 0)
                         return r;
         }
         publish_tails(trace);
         if (trace->lost_maps) {
                 trace->lost_maps = false;
-                r = addresses_resync(&trace->addresses);
+                r = addresses_snapshot(&trace->addresses);
                 if (r == -ENOMEM)
                         return r;
         }
         if (outcome != ORDER_END)
                 return TRACE_MORE;
-        r = expire(trace, until_ns);
+        r = expire(trace, until_ns, now_ns);
         return r < 0 ? r : TRACE_DRAINED;
 }
 
@@ -389,7 +409,6 @@ static void end_all(struct trace *trace)
 {
         struct fanout *fanout = &trace->fanout;
 
-        trace->totals.dropped_daemon = trace->n_dropped;
         while (fanout->subscriptions) {
                 bool limited = subscription_reached_limit(fanout->subscriptions);
 
@@ -415,6 +434,14 @@ static uint64_t anchors(const struct trace *trace, const uint64_t *of_kind)
         return of_kind[EVENT_ENTRY] + of_kind[EVENT_TP_HIGH];
 }
 
+/* Anchors that the kernel delivered and that did not come out: without memory, or not to be decoded. */
+static uint64_t unaccounted(const struct trace *trace)
+{
+        uint64_t n_known = trace->totals.lost + trace->fanout.n_faults + trace->resolve.n;
+
+        return trace->totals.kernel > n_known ? trace->totals.kernel - n_known : 0;
+}
+
 int trace_finish(struct trace *trace, const struct link_counts *counts, enum end_reason reason, const char *text,
                  uint64_t now_ns)
 {
@@ -428,7 +455,7 @@ int trace_finish(struct trace *trace, const struct link_counts *counts, enum end
         trace->end_reason = reason;
         trace->end_text = text;
         trace->state = TRACE_ENDING;
-        while ((r = trace_drain(trace, UINT64_MAX)) == TRACE_MORE)
+        while ((r = trace_drain(trace, UINT64_MAX, now_ns)) == TRACE_MORE)
                 ;
         if (r >= 0)
                 r = pair_end(trace->pair);
@@ -438,6 +465,7 @@ int trace_finish(struct trace *trace, const struct link_counts *counts, enum end
         /* A kernel that does not count losses still counts anchors: what did not arrive was lost. */
         if (trace->info.degraded & 1u << LINK_LACKS_LOST_COUNT && !trace->restarted)
                 trace->totals.lost = trace->totals.kernel - pair_stats(trace->pair)->n_anchors;
+        trace->totals.dropped_daemon = unaccounted(trace);
         return r < 0 ? r : trace_deliver(trace, now_ns);
 }
 

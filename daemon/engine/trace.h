@@ -70,6 +70,10 @@ struct trace {
         uint64_t n_bad_records;
         uint64_t n_dropped; /* anchors that could not be kept: out of memory */
 
+        /* The counters came while a trace taken over still waited for its client to come back. */
+        bool has_held;
+        struct link_counts held;
+
         /* ENDING: */
         struct subscription_totals totals;
         enum end_reason end_reason;
@@ -94,7 +98,7 @@ enum trace_drain_outcome {
  * published before anything that follows from the records can be sent: an engine that dies may lose faults, never tell
  * them twice.
  */
-int trace_drain(struct trace *trace, uint64_t until_ns) MUST_CHECK;
+int trace_drain(struct trace *trace, uint64_t until_ns, uint64_t now_ns) MUST_CHECK;
 /* Faults whose names are there (or will not come in time) go to the subscriptions. Then flush. */
 int trace_deliver(struct trace *trace, uint64_t now_ns) MUST_CHECK;
 /*

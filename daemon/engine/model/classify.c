@@ -79,15 +79,17 @@ static void classify_same_frame(struct fault *fault, const struct view *view)
 {
         /* Private file maps cannot be write-protected by userfaultfd (mm/userfaultfd.c, vma_can_userfault). */
         bool no_userfault = view->map->kind == MAP_KIND_FILE || view->context->userfault_known;
+        /* Another thread's write may have lifted the protection already, and only our translation was stale. */
+        bool exact = view->exact && !view->context->is_threaded;
 
         if (fault->lost_race)
                 answer(fault, CAUSE_RACED, false);
         else if (view->context->userfault_known && view->context->userfault)
                 answer(fault, CAUSE_USERFAULT, false);
         else if (!view->map->shared)
-                answer(fault, CAUSE_COW_REUSE, view->exact && no_userfault);
+                answer(fault, CAUSE_COW_REUSE, exact && no_userfault);
         else
-                answer(fault, view->shmem ? CAUSE_SPURIOUS : CAUSE_MKWRITE, view->exact && !view->shmem);
+                answer(fault, view->shmem ? CAUSE_SPURIOUS : CAUSE_MKWRITE, exact && !view->shmem);
 }
 
 /* Present, and the write was not permitted: copy-on-write and its kin. */

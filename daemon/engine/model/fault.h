@@ -39,6 +39,13 @@ struct fault {
 
         /* Filled on the way; references are the fault's. */
         struct map *map, *code_map, *caller_map;
+        /*
+         * Not completed, and the map at addr was replaced before that was known (a SIGSEGV handler that calls
+         * mprotect(2)): the one that the fault hit, NULL = none.
+         */
+        struct map *map_then;
+        bool has_map_then;
+        char comm[16];     /* the thread's name at the time; not NUL-terminated when full */
         struct map *above; /* not completed: the first map above addr (guard pages, stack overflow) */
         enum outcome outcome;
         enum cause cause;

@@ -67,8 +67,12 @@ struct pair *pair_free(struct pair *pair)
 {
         if (!pair)
                 return NULL;
+        for (size_t i = 0; i < pair->n_open; i++)
+                map_unref(pair->open[i]->fault.map_then);
         for (size_t i = 0; i < pair->n_slots; i++)
                 free(pair->slots[i]);
+        for (size_t i = 0; i < pair->n_done; i++)
+                map_unref(pair->done[(pair->first_done + i) & (pair->size_done - 1)].map_then);
         free(pair->slots);
         free(pair->open);
         free(pair->done);
@@ -444,6 +448,17 @@ static void feed_map(struct pair *pair, const struct record *record)
         if (pair->slots[i] && pair->slots[i]->is_open && pair->slots[i]->fault.addr >= record->map.start &&
             pair->slots[i]->fault.addr - record->map.start < record->map.len_bytes)
                 pair->slots[i]->fault.stack_grew = true;
+}
+
+void pair_each_open(struct pair *pair, uint64_t start, uint64_t end, void (*found)(void *user, struct fault *fault),
+                    void *user)
+{
+        for (size_t i = 0; i < pair->n_open; i++) {
+                struct fault *fault = &pair->open[i]->fault;
+
+                if (fault->addr >= start && fault->addr < end)
+                        found(user, fault);
+        }
 }
 
 int pair_feed(struct pair *pair, const struct record *record, uint32_t cpu)

@@ -40,6 +40,12 @@ int pair_expire(struct pair *pair, uint64_t before_ns, bool (*is_hopeless)(void 
                 void *user) MUST_CHECK;
 /* The trace ends: everything still open comes out, with `ended`. 0 or -ENOMEM. */
 int pair_end(struct pair *pair) MUST_CHECK;
+/*
+ * The faults open in [start, end) about to be mapped anew by a thread that is not in the kernel's fault handler itself:
+ * call found() for each, which may fill in map_then.
+ */
+void pair_each_open(struct pair *pair, uint64_t start, uint64_t end, void (*found)(void *user, struct fault *fault),
+                    void *user);
 /* Next finished fault, in order of completion. false = none. */
 bool pair_next(struct pair *pair, struct fault *ret);
 const struct pair_stats *pair_stats(const struct pair *pair);
