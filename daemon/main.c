@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "daemon/engine/engine.h"
@@ -13,6 +14,43 @@
 #include "daemon/tracer/tracer.h"
 
 #define EXIT_USAGE 2
+
+/* The arguments as /proc/PID/cmdline shows them: one piece of memory, from the first string to the end of the last. */
+static struct {
+        char *text;
+        size_t n_bytes;
+} command_line;
+
+static void keep_command_line(int argc, char *argv[])
+{
+        const char *last;
+
+        if (argc < 1) /* possible before Linux 5.18 */
+                return;
+        last = argv[argc - 1];
+        command_line.text = argv[0];
+        command_line.n_bytes = (size_t)(last + strlen(last) + 1 - argv[0]);
+}
+
+/* Which of our processes this is, for ps(1) and top(1): in the name (15 bytes) and in the arguments. */
+static void set_title(const char *title)
+{
+        (void)prctl(PR_SET_NAME, title);
+        memset(command_line.text, 0, command_line.n_bytes);
+        (void)snprintf(command_line.text, command_line.n_bytes, "%s", title);
+}
+
+static int run_engine(int link_fd)
+{
+        set_title("faultlined-eng");
+        return engine_main(link_fd);
+}
+
+static int run_tracer(int link_fd, int process_fd)
+{
+        set_title("faultlined-trc");
+        return tracer_main(link_fd, process_fd);
+}
 
 static void print_help(void)
 {
@@ -60,9 +98,10 @@ int main(int argc, char *argv[])
                 {"help", no_argument, NULL, 'h'},
                 {NULL, 0, NULL, 0},
         };
-        struct monitor_options monitor = {.private_fd = -1, .engine_main = engine_main, .tracer_main = tracer_main};
+        struct monitor_options monitor = {.private_fd = -1, .engine_main = run_engine, .tracer_main = run_tracer};
         int option;
 
+        keep_command_line(argc, argv);
         while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
                 switch (option) {
                 case 's':

@@ -2,7 +2,8 @@
 /*
  * One attachment of a target, from the request to the last descriptor:
  *
- *   authorize -> open rings and events -> authorize again -> OPENED -> (READY) -> barrier -> RUNNING -> STOPPED
+ *   authorize -> open rings and events -> authorize again -> OPENED -> (READY) -> barrier -> enable -> RUNNING
+ *             -> disable, count -> STOPPED
  *
  * It answers to its engine's outbox, which also tells whose trace it is. Everything here is called from the event loop.
  */
@@ -22,8 +23,10 @@ enum attachment_state {
         ATTACHMENT_OPENED,  /* LINK_TRACE was sent */
         ATTACHMENT_WAITING, /* READY came; another trace's tracer has the target */
         ATTACHMENT_BARRIER,
-        ATTACHMENT_RUNNING,
-        ATTACHMENT_STOPPED, /* LINK_COUNTS was sent */
+        ATTACHMENT_ENABLING,
+        ATTACHMENT_RUNNING,  /* LINK_STARTED was sent */
+        ATTACHMENT_STOPPING, /* being disabled and counted */
+        ATTACHMENT_STOPPED,  /* LINK_COUNTS was sent */
 };
 
 struct tracer_run; /* barrier.c: a tracer process */
@@ -51,6 +54,11 @@ struct attachment {
         struct helper *authorizing;
         void (*authorized)(struct attachment *trace, int result); /* what comes after it */
 
+        sd_event_source *turn; /* attachment_later(); NULL when nothing is to be gone on with */
+        void (*step)(struct attachment *trace);
+        size_t n_done; /* events enabled, disabled or read by the steps so far */
+        struct event_counts reading;
+
         bool is_exited;
         sd_event_source *exit_source;
         struct tracer_run *tracer; /* barrier.c; NULL when the tracer process is gone */
@@ -76,8 +84,6 @@ void attachment_request(struct context *context, struct outbox *outbox, const st
                         const struct link_attach *request);
 /* A trace of this engine, or NULL. */
 struct attachment *attachment_find(const struct context *context, const struct outbox *outbox, uint32_t id);
-void attachment_ready(struct attachment *trace);
-void attachment_stop(struct attachment *trace);
 /* Detaches in whatever state it is; the target runs on. Returns NULL. */
 struct attachment *attachment_free(struct attachment *trace);
 
@@ -86,19 +92,18 @@ struct attachment *attachment_free(struct attachment *trace);
  * What is handed out afterwards must have been opened before the call.
  */
 void attachment_authorize(struct attachment *trace, void (*then)(struct attachment *trace, int result));
-/* The threads are held, or could not be (level.degraded says so): count from now on. */
-void attachment_begin(struct attachment *trace);
-/* The same, but open all events anew first: threads were born while they were opened. */
-void attachment_reopen(struct attachment *trace);
+/* Tell the engine that there will be no trace, and free it. error: an errno number. */
+void attachment_fail(struct attachment *trace, int error, const char *text);
 
-/* The engine behind this outbox died: give up what it had not been told of or had not begun. */
-void attachments_engine_died(struct context *context, const struct outbox *outbox);
 /*
- * It has a successor: everything that it needs to go on. done() is called, now or later, when all has been sent; not at
- * all if the successor dies first.
+ * Something long is done in steps: call step(trace) in a later turn of the event loop, after what others wait for. One
+ * at a time; a trace that is freed takes its step with it.
  */
-void attachments_resend(struct context *context, const struct outbox *outbox, void (*done)(void *user), void *user);
+void attachment_later(struct attachment *trace, void (*step)(struct attachment *trace));
+/* Call the step now. */
+void attachment_take_turn(struct attachment *trace);
+
+/* The client is gone: what it asked for and has not got yet is refused. */
+void attachments_forget_client(struct context *context, struct outbox *outbox, uint32_t conn);
 void attachments_free_of(struct context *context, const struct outbox *outbox);
 bool attachments_have(const struct context *context, const struct outbox *outbox);
-/* The daemon ends: counters of all that run, unasked. */
-void attachments_stop_all(struct context *context);

@@ -15,6 +15,8 @@
 #include <time.h>
 
 #include "daemon/monitor/log.h"
+#include "daemon/monitor/prepare.h"
+#include "daemon/monitor/run.h"
 
 #define BARRIER_TIMEOUT_USEC (1000 * 1000)
 

@@ -18,6 +18,8 @@
 #include "daemon/monitor/attachment.h"
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/opens.h"
+#include "daemon/monitor/run.h"
+#include "daemon/monitor/successor.h"
 
 #define MAX_DEATHS 5
 #define DEATHS_WITHIN_NS (10 * NSEC_PER_SEC)
@@ -278,6 +280,7 @@ static void on_message(struct engine *engine, const struct link_message *message
                 end_if_unused(engine);
                 return;
         case LINK_CONN_CLOSED:
+                attachments_forget_client(context, &engine->outbox, message->id.id);
                 remove_client(engine, message->id.id);
                 end_if_unused(engine);
                 return;

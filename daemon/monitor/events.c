@@ -9,8 +9,8 @@
  * A thread id of the list may have died and been given to another process before its events were opened: its entry
  * below /proc/PID/task must still be there afterwards, else its events are thrown away.
  *
- * A thousand threads on two CPUs are 14 000 events and a third of a second. Whatever goes through all of them does so in
- * slices, so that the event loop can serve others in between.
+ * A thousand threads on two CPUs are 14 000 events and a third of a second. Whatever goes through all of them does so
+ * in slices, so that the event loop can serve others in between.
  */
 #include "daemon/monitor/events.h"
 
@@ -19,173 +19,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
 
 #include "daemon/monitor/refusal.h"
 
 #define MAX_PASSES 4
 #define SLICE_EVENTS 256 /* of one call: 5 ms of perf_event_open(2), less of everything else */
-
-void event_level_init(struct event_level *level, enum detail wanted)
-{
-        *level = (struct event_level){
-                .detail = wanted == DETAIL_BASIC ? DETAIL_BASIC : DETAIL_FULL,
-                .physical = true,
-                .kernel_mode = true,
-                .tracepoints = wanted != DETAIL_BASIC,
-                .lost_count = true,
-        };
-}
-
-void event_level_lack(struct event_level *level, enum link_detail what, int error)
-{
-        level->degraded |= 1u << what;
-        level->degraded_errno[what] = error;
-}
-
-static bool is_tracepoint(enum event_kind kind)
-{
-        return kind == EVENT_TP_USER || kind == EVENT_TP_KERNEL || kind == EVENT_TP_HIGH;
-}
-
-static uint32_t kinds_of(const struct event_level *level)
-{
-        uint32_t kinds = event_kinds(level->detail);
-
-        return level->tracepoints
-                       ? kinds
-                       : kinds & ~(EVENT_BIT(EVENT_TP_USER) | EVENT_BIT(EVENT_TP_KERNEL) | EVENT_BIT(EVENT_TP_HIGH));
-}
-
-static int refused_because_of_rights(int error)
-{
-        return error == EACCES || error == EPERM;
-}
-
-/*
- * The next level below, after an event of `kind` was refused with `error`. false = there is none, or the error has
- * nothing to do with the level. The order is that of what hurts least; a refused tracepoint tells nothing about the
- * others.
- */
-static bool level_down(struct event_level *level, enum event_kind kind, int error)
-{
-        if (error == EINVAL && level->lost_count) {
-                level->lost_count = false; /* PERF_FORMAT_LOST came with Linux 6.0 */
-                event_level_lack(level, LINK_LACKS_LOST_COUNT, error);
-        } else if (is_tracepoint(kind) && (refused_because_of_rights(error) || error == ENOENT || error == ENODEV)) {
-                level->tracepoints = false;
-                event_level_lack(level, LINK_LACKS_TRACEPOINTS, error);
-        } else if (refused_because_of_rights(error) && level->physical) {
-                level->physical = false;
-                event_level_lack(level, LINK_LACKS_PHYSICAL, error);
-        } else if (refused_because_of_rights(error) && level->kernel_mode) {
-                level->kernel_mode = false;
-                event_level_lack(level, LINK_LACKS_KERNEL_MODE, error);
-                if (level->detail == DETAIL_FULL) {
-                        level->detail = DETAIL_UNPRIVILEGED;
-                        level->tracepoints = false;
-                        event_level_lack(level, LINK_LACKS_TRACEPOINTS, error);
-                }
-        } else {
-                return false;
-        }
-        return true;
-}
-
-static void common_attr(const struct event_level *level, struct perf_event_attr *ret)
-{
-        *ret = (struct perf_event_attr){
-                .size = sizeof(*ret),
-                .type = PERF_TYPE_SOFTWARE,
-                .read_format = level->lost_count ? PERF_FORMAT_LOST : 0,
-                .inherit = 1,
-                .inherit_thread = 1,
-                .exclude_kernel = !level->kernel_mode,
-                .exclude_hv = !level->kernel_mode,
-        };
-}
-
-static void fault_attr(const struct event_level *level, const struct tracefs *tracefs, enum event_kind kind,
-                       bool from_exec, struct perf_event_attr *attr)
-{
-        attr->sample_period = 1;
-        attr->disabled = 1;
-        attr->enable_on_exec = from_exec;
-        switch (kind) {
-        case EVENT_TP_KERNEL:
-                attr->type = PERF_TYPE_TRACEPOINT;
-                attr->config = tracefs->page_fault_kernel;
-                attr->sample_regs_user = EVENT_REGS_MASK;
-                break;
-        case EVENT_TP_USER:
-        case EVENT_TP_HIGH:
-                attr->type = PERF_TYPE_TRACEPOINT;
-                attr->config = tracefs->page_fault_user;
-                break;
-        case EVENT_ENTRY:
-                attr->config = PERF_COUNT_SW_PAGE_FAULTS;
-                break;
-        case EVENT_MIN:
-                attr->config = PERF_COUNT_SW_PAGE_FAULTS_MIN;
-                break;
-        default:
-                attr->config = PERF_COUNT_SW_PAGE_FAULTS_MAJ;
-                break;
-        }
-}
-
-static void sideband_attr(struct perf_event_attr *attr)
-{
-        attr->config = PERF_COUNT_SW_DUMMY;
-        attr->mmap = 1;
-        attr->mmap2 = 1;
-        attr->mmap_data = 1;
-        attr->comm = 1;
-        attr->comm_exec = 1;
-        attr->task = 1;
-}
-
-static int set_filter(int fd, enum event_kind kind)
-{
-        const char *filter = kind == EVENT_TP_HIGH     ? EVENT_HIGH_FILTER
-                             : kind == EVENT_TP_KERNEL ? EVENT_LOW_FILTER
-                                                       : NULL;
-
-        return filter != NULL && ioctl(fd, PERF_EVENT_IOC_SET_FILTER, filter) < 0 ? -errno : 0;
-}
-
-static int open_event(const struct event_request *request, const struct event_level *level, pid_t tid,
-                      const struct ring_pair *pair, enum event_kind kind)
-{
-        struct perf_event_attr attr;
-        bool is_sideband = kind == EVENT_SIDEBAND;
-        int r;
-
-        if (is_tracepoint(kind) && request->tracefs->error != 0)
-                return -request->tracefs->error;
-        common_attr(level, &attr);
-        if (is_sideband)
-                sideband_attr(&attr);
-        else
-                fault_attr(level, request->tracefs, kind, request->from_exec, &attr);
-        attr.sample_type = event_sample_type(kind, level->detail, level->physical);
-        attr.sample_id_all = 1;
-        attr.use_clockid = 1;
-        attr.clockid = CLOCK_MONOTONIC;
-        attr.watermark = 1;
-        attr.wakeup_watermark = (uint32_t)((is_sideband ? request->rings->side_bytes : request->rings->ring_bytes) / 4);
-        int fd = (int)syscall(SYS_perf_event_open, &attr, tid, pair->cpu, is_sideband ? pair->side_fd : pair->fault_fd,
-                              PERF_FLAG_FD_CLOEXEC | PERF_FLAG_FD_OUTPUT | PERF_FLAG_FD_NO_GROUP);
-        if (fd < 0)
-                return -errno;
-        r = set_filter(fd, kind);
-        if (r < 0) {
-                (void)close(fd);
-                return r;
-        }
-        return fd;
-}
 
 static int add_event(struct event_set *events, int fd, enum event_kind kind)
 {
@@ -224,15 +62,15 @@ static void close_from(struct event_set *events, size_t n_kept, struct closer *c
 static int open_thread(const struct event_request *request, const struct event_level *level, pid_t tid,
                        struct event_set *events, enum event_kind *ret_kind)
 {
-        uint32_t kinds = kinds_of(level);
+        uint32_t kinds = event_level_kinds(level);
 
         for (size_t i = 0; i < request->rings->n; i++)
                 for (int kind = 0; kind < N_EVENT_KINDS; kind++) {
                         if ((kinds & EVENT_BIT(kind)) == 0)
                                 continue;
-                        int fd = open_event(request, level, tid, &request->rings->pairs[i], (enum event_kind)kind);
+                        int fd = event_open(request, level, tid, &request->rings->pairs[i], (enum event_kind)kind);
 
-                        if (fd == -ENODEV && !is_tracepoint((enum event_kind)kind))
+                        if (fd == -ENODEV && !event_is_tracepoint((enum event_kind)kind))
                                 continue;
                         int r = fd < 0 ? fd : add_event(events, fd, (enum event_kind)kind);
                         if (r < 0) {
@@ -262,7 +100,7 @@ static int open_threads(const struct event_request *request, struct event_level 
                 do {
                         close_from(events, n_before, closer);
                         r = open_thread(request, level, tid, events, &kind);
-                } while (r < 0 && n_before == 0 && level_down(level, kind, -r));
+                } while (r < 0 && n_before == 0 && event_level_down(level, kind, -r));
                 if (r == -ESRCH || (r == 0 && !target_has_thread(request->target, tid)))
                         close_from(events, n_before, closer);
                 else if (r < 0)
@@ -284,15 +122,9 @@ static int open_counters(const struct event_request *request, const struct event
         static const uint64_t configs[] = {PERF_COUNT_SW_PAGE_FAULTS_MIN, PERF_COUNT_SW_PAGE_FAULTS_MAJ};
 
         for (size_t i = 0; i < ARRAY_SIZE(configs); i++) {
-                struct perf_event_attr attr;
-
-                common_attr(level, &attr);
-                attr.config = configs[i];
-                attr.read_format = 0;
-                events->counters[i] =
-                        (int)syscall(SYS_perf_event_open, &attr, request->target->pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+                events->counters[i] = event_open_counter(level, request->target->pid, configs[i]);
                 if (events->counters[i] < 0)
-                        return -errno;
+                        return events->counters[i];
         }
         return 0;
 }
@@ -330,11 +162,44 @@ static int end_pass(const struct event_request *request, struct closer *closer, 
         return 1;
 }
 
+/*
+ * The first event of a tracepoint on the machine changes the kernel's code, which takes 20-30 ms, and the end of the
+ * last one 80 ms more, in which nobody else can open one. So each tracepoint has a turn of its own, and an event that
+ * stays while others are closed and opened anew. Whether it is refused will be seen with those that matter.
+ */
+static bool warm_up(const struct event_request *request, const struct event_level *level, struct event_set *events)
+{
+        static const enum event_kind kinds[ARRAY_SIZE(events->warm)] = {EVENT_TP_USER, EVENT_TP_KERNEL};
+
+        if (!level->tracepoints || events->n_warm == ARRAY_SIZE(kinds))
+                return false;
+        events->warm[events->n_warm] = event_open(request, level, 0, &request->rings->pairs[0], kinds[events->n_warm]);
+        events->n_warm++;
+        return true;
+}
+
+static void cool_down(struct event_set *events, struct closer *closer)
+{
+        int *fds = malloc(sizeof(events->warm));
+
+        for (size_t i = 0; i < ARRAY_SIZE(events->warm); i++) {
+                if (fds != NULL)
+                        fds[i] = events->warm[i];
+                else
+                        cleanup_close(&events->warm[i]);
+                events->warm[i] = -1;
+        }
+        closer_close(closer, fds, fds != NULL ? ARRAY_SIZE(events->warm) : 0);
+}
+
 static int open_more(const struct event_request *request, struct event_level *level, struct closer *closer,
                      struct event_set *events)
 {
-        int r = events->threads.threads == NULL ? target_list_threads(request->target, &events->threads) : 0;
+        int r;
 
+        if (warm_up(request, level, events))
+                return 1;
+        r = events->threads.threads == NULL ? target_list_threads(request->target, &events->threads) : 0;
         if (r == 0)
                 r = open_threads(request, level, closer, events);
         if (r < 0)
@@ -355,7 +220,7 @@ int events_open(const struct event_request *request, struct event_level *level, 
                         .pid = request->target->pid,
                         .n_threads = events->threads.n,
                         .n_cpus = request->rings->n,
-                        .n_events = (size_t)__builtin_popcount(kinds_of(level)),
+                        .n_events = (size_t)__builtin_popcount(event_level_kinds(level)),
                 };
 
                 refusal_of_events(&refused, -r, text);
@@ -364,12 +229,22 @@ int events_open(const struct event_request *request, struct event_level *level, 
         return r;
 }
 
-void events_close(struct event_set *events, struct closer *closer)
+void events_reset(struct event_set *events, struct closer *closer)
 {
         close_from(events, 0, closer);
         close_counters(events);
-        free(events->events);
         free(events->threads.threads);
+        events->threads = (struct target_threads){0};
+        events->n_visited = 0;
+        events->n_passes = 0;
+        events->is_uncertain = false;
+}
+
+void events_close(struct event_set *events, struct closer *closer)
+{
+        events_reset(events, closer);
+        cool_down(events, closer);
+        free(events->events);
         *events = EVENT_SET_INIT;
 }
 
@@ -419,6 +294,22 @@ int events_read(const struct event_set *events, bool with_lost, size_t *at, stru
         return *at < events->n;
 }
 
+static bool is_completion(uint32_t kind)
+{
+        return kind == EVENT_MIN || kind == EVENT_MAJ;
+}
+
+size_t events_n_completions(const struct event_set *events)
+{
+        size_t n = 0;
+
+        if (events->counters[0] >= 0)
+                return ARRAY_SIZE(events->counters);
+        for (size_t i = 0; i < events->n; i++)
+                n += is_completion(events->events[i].kind);
+        return n;
+}
+
 int events_read_completions(const struct event_set *events, uint64_t *ret)
 {
         uint64_t sum = 0;
@@ -436,7 +327,7 @@ int events_read_completions(const struct event_set *events, uint64_t *ret)
         for (size_t i = 0; i < events->n; i++) {
                 uint64_t value[2];
 
-                if (events->events[i].kind != EVENT_MIN && events->events[i].kind != EVENT_MAJ)
+                if (!is_completion(events->events[i].kind))
                         continue;
                 if (read(events->events[i].fd, value, sizeof(value)) < (ssize_t)sizeof(value[0]))
                         return -EIO;

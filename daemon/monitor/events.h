@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The perf events of one trace (link/events.h says which): for every thread on every CPU, redirected into the rings.
- * The only caller of perf_event_open(2) for faults; what the kernel refuses is left out step by step and remembered.
+ * What the kernel refuses is left out step by step and remembered.
  */
 #pragma once
 
 #include "daemon/monitor/closer.h"
-#include "daemon/monitor/rings.h"
-#include "daemon/monitor/target.h"
-#include "daemon/monitor/tracefs.h"
-
-/* What the events of a trace can tell: begins with all that was asked for, loses what is refused. */
-struct event_level {
-        enum detail detail; /* as granted: never AUTO */
-        bool physical, kernel_mode, tracepoints, lost_count;
-        uint32_t degraded; /* bits 1 << enum link_detail */
-        int32_t degraded_errno[N_LINK_LACKS];
-};
-
-void event_level_init(struct event_level *level, enum detail wanted);
-void event_level_lack(struct event_level *level, enum link_detail what, int error);
+#include "daemon/monitor/event.h"
 
 struct event_fd {
         int fd;
@@ -32,19 +19,14 @@ struct event_set {
         struct target_threads threads; /* for which the events were opened */
         size_t n_visited;              /* of them, while opening */
         int n_passes;
-        int counters[2];               /* FROM_EXEC: MIN and MAJ counted from now on, not from the exec; else -1 */
+        int warm[2]; /* tracepoint events of our own task that count nothing: keep the tracepoints registered; else -1
+                      */
+        size_t n_warm;
+        int counters[2];   /* FROM_EXEC: MIN and MAJ counted from now on, not from the exec; else -1 */
         bool is_uncertain; /* threads were born while we opened: whether they inherited every event is not known */
 };
 
-#define EVENT_SET_INIT ((struct event_set){.counters = {-1, -1}})
-
-struct event_request {
-        const struct target *target;
-        const struct ring_set *rings;
-        const struct tracefs *tracefs;
-        bool from_exec;  /* fault events begin at the next execve(2) of a thread */
-        bool is_stopped; /* no thread can be born meanwhile: one pass is enough */
-};
+#define EVENT_SET_INIT ((struct event_set){.warm = {-1, -1}, .counters = {-1, -1}})
 
 /*
  * Open events, disabled, with the most detail at or below *level that the kernel allows; *level becomes what it was.
@@ -54,6 +36,8 @@ struct event_request {
 int events_open(const struct event_request *request, struct event_level *level, struct closer *closer,
                 struct event_set *events, char text[static LINK_TEXT_BYTES]) MUST_CHECK;
 void events_close(struct event_set *events, struct closer *closer);
+/* Close all of them to open them anew. */
+void events_reset(struct event_set *events, struct closer *closer);
 
 /*
  * Begin, end: all events but the sideband's, which runs from the start. A slice from *at on, which is advanced; true =
@@ -73,6 +57,8 @@ struct event_counts {
 int events_read(const struct event_set *events, bool with_lost, size_t *at, struct event_counts *counts) MUST_CHECK;
 /* Completed faults alone, from FROM_EXEC's own counters where there are any. 0 or -errno. */
 int events_read_completions(const struct event_set *events, uint64_t *ret) MUST_CHECK;
+/* How many descriptors that reads. */
+size_t events_n_completions(const struct event_set *events) MUST_CHECK;
 /* Sealed memfd of struct link_event_id, ->n of them; descriptor or -errno. */
 int events_make_id_file(const struct event_set *events) MUST_CHECK;
 /* Sealed memfd of struct link_thread; descriptor or -errno. */

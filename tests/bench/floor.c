@@ -67,6 +67,7 @@ static int attach(struct floor *floor, char text[static LINK_TEXT_BYTES])
 {
         struct event_request request = {.target = &floor->target, .rings = &floor->rings, .tracefs = &floor->tracefs};
         int r = target_pin(floor->pid, is_own, NULL, &floor->target, text);
+        size_t n_enabled = 0;
 
         tracefs_read(&floor->tracefs);
         event_level_init(&floor->level, floor->detail);
@@ -75,7 +76,9 @@ static int attach(struct floor *floor, char text[static LINK_TEXT_BYTES])
         if (r == 0)
                 r = open_rings(floor);
         if (r == 0)
-                r = events_open(&request, &floor->level, floor->closer, &floor->events, text);
+                do
+                        r = events_open(&request, &floor->level, floor->closer, &floor->events, text);
+                while (r == 1);
         if (r < 0)
                 return r;
         if (floor->level.degraded != 0) {
@@ -83,16 +86,21 @@ static int attach(struct floor *floor, char text[static LINK_TEXT_BYTES])
                                detail_text(floor->detail));
                 return -EPERM;
         }
-        events_enable(&floor->events);
+        while (events_enable(&floor->events, &n_enabled))
+                ;
         return 0;
 }
 
 static int print_counts(const struct floor *floor)
 {
-        struct event_counts counts;
+        struct event_counts counts = {0};
         uint64_t n_kernel;
-        int r = events_read(&floor->events, floor->level.lost_count, &counts);
+        size_t n_read = 0;
+        int r;
 
+        do
+                r = events_read(&floor->events, floor->level.lost_count, &n_read, &counts);
+        while (r == 1);
         if (r < 0)
                 return r;
         if (floor->detail == DETAIL_BASIC)

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -546,6 +547,39 @@ static void check_counts(const struct attached *attached, const struct link_coun
         }
 }
 
+static struct link_received open_file(struct session *session, struct link_open open)
+{
+        struct link_message message = {.type = LINK_OPEN, .open = open};
+        struct link_received received;
+
+        assert_int_equal(link_send(session->link_fd, &message, NULL, 0), 0);
+        received = expect(session, LINK_OPENED);
+        assert_int_equal(received.message.opened.trace, open.trace);
+        assert_int_equal(received.message.opened.req, open.req);
+        assert_int_equal(received.message.opened.kind, open.kind);
+        assert_int_equal(received.n_fds, received.message.opened.error == 0 ? 1 : 0);
+        return received;
+}
+
+static void expect_open_error(struct session *session, struct link_open open, int error)
+{
+        struct link_received received = open_file(session, open);
+
+        assert_int_equal(received.message.opened.error, error);
+}
+
+static void expect_same_file(struct session *session, struct link_open open, const struct stat *st)
+{
+        struct link_received received = open_file(session, open);
+        struct stat got;
+
+        assert_int_equal(received.message.opened.error, 0);
+        assert_int_equal(fstat(received.fds[0], &got), 0);
+        assert_int_equal(got.st_ino, st->st_ino);
+        assert_int_equal(fcntl(received.fds[0], F_GETFL) & O_ACCMODE, O_RDONLY);
+        link_close_fds(&received);
+}
+
 /* ---------------------------------------------------------------- tests */
 
 static void test_eight_threads_are_counted_exactly(void **state)
@@ -883,6 +917,220 @@ static void test_a_zombie_leader_with_live_threads(void **state)
         session_end(&session);
 }
 
+static void *sleeper(void *arg)
+{
+        for (;;)
+                pause();
+        return NULL;
+}
+
+/* The leader is a zombie; the first of its two threads ends when it is told. */
+static void *quitter(void *arg)
+{
+        target_hear((int)(intptr_t)arg);
+        return NULL;
+}
+
+static void run_dwindling(int command, int answer)
+{
+        pthread_t thread;
+
+        if (pthread_create(&thread, NULL, quitter, (void *)(intptr_t)command) != 0 ||
+            pthread_create(&thread, NULL, sleeper, NULL) != 0)
+                _exit(78);
+        target_say(answer, 'r');
+        syscall(SYS_exit, 0);
+}
+
+static size_t count_threads(pid_t pid)
+{
+        char path[64];
+        struct stat st;
+
+        snprintf(path, sizeof(path), "/proc/%d/task", pid);
+        assert_int_equal(stat(path, &st), 0);
+        return (size_t)st.st_nlink - 2;
+}
+
+static void expect_own_files(struct session *session, uint32_t trace)
+{
+        struct link_open open = {.trace = trace, .kind = LINK_OPEN_IMAGE, .path = "/"};
+        struct stat st;
+        char byte;
+
+        assert_int_equal(stat("/proc/self/exe", &st), 0);
+        open.addr = (uint64_t)(uintptr_t)run_dwindling;
+        open.inode = st.st_ino;
+        open.major = major(st.st_dev);
+        open.minor = minor(st.st_dev);
+        expect_same_file(session, open, &st);
+        open.kind = LINK_OPEN_MAPS;
+        struct link_received received = open_file(session, open);
+        assert_int_equal(received.message.opened.error, 0);
+        assert_int_equal(read(received.fds[0], &byte, 1), 1);
+        link_close_fds(&received);
+}
+
+static void test_files_of_a_zombie_leader(void **state)
+{
+        struct session session = session_start();
+        struct target target = target_start(run_dwindling);
+
+        assert_int_equal(hear(target.answer), 'r');
+        while (target_state(target.pid) != 'Z')
+                sched_yield();
+        struct attached attached = attach(&session, target.pid, 0);
+        expect_own_files(&session, attached.trace.trace);
+        say(target.command, 'q');
+        while (count_threads(target.pid) != 2) /* the zombie and one more */
+                sched_yield();
+        expect_own_files(&session, attached.trace.trace);
+        stop(&session, &attached);
+        detach(&session, &attached);
+        target_end(&target);
+        session_end(&session);
+}
+
+/* ---------------------------------------------------------------- a target that takes long to open */
+
+#define MANY_THREADS 1000
+#define FEW_THREADS 100 /* fewer are done in so few slices that nothing could be told */
+#define EVENTS_PER_THREAD 7
+
+static size_t n_sleepers;
+
+static void run_sleepers(int command, int answer)
+{
+        pthread_attr_t attr;
+        pthread_t thread;
+
+        pthread_attr_init(&attr);
+        pthread_attr_setstacksize(&attr, 64 << 10);
+        for (size_t i = 0; i < n_sleepers; i++)
+                if (pthread_create(&thread, &attr, sleeper, NULL) != 0)
+                        _exit(78);
+        target_say(answer, 'r');
+        sleeper(NULL);
+}
+
+/* As many as descriptors allow. */
+static size_t count_sleepers(void)
+{
+        struct rlimit limit;
+
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        if (limit.rlim_max < 1000)
+                return 0;
+        return MIN_OF((size_t)MANY_THREADS,
+                      (limit.rlim_max - 1000) / (EVENTS_PER_THREAD * (size_t)sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
+/* What is sent until monitor_continue() is there at once. */
+static void monitor_pause(const struct session *session)
+{
+        kill(session->monitor, SIGSTOP);
+        while (target_state(session->monitor) != 'T')
+                sched_yield();
+}
+
+static void monitor_continue(const struct session *session)
+{
+        kill(session->monitor, SIGCONT);
+}
+
+static void send_attach(struct session *session, pid_t pid, uint32_t req)
+{
+        struct link_message message = {
+                .type = LINK_ATTACH,
+                .attach = {.conn = session->conn.conn, .req = req, .pid = pid, .detail = DETAIL_FULL}};
+
+        assert_int_equal(link_send(session->link_fd, &message, NULL, 0), 0);
+}
+
+static struct link_trace expect_trace(struct session *session, uint32_t req)
+{
+        struct link_received received = expect(session, LINK_TRACE);
+        struct link_trace trace = received.message.trace;
+
+        if (trace.error != 0)
+                fail_msg("refused: %s", trace.text);
+        assert_int_equal(trace.req, req);
+        link_close_fds(&received);
+        received = expect(session, LINK_RINGS);
+        assert_int_equal(received.message.rings.trace, trace.trace);
+        link_close_fds(&received);
+        return trace;
+}
+
+static void send_question(struct session *session, uint32_t trace)
+{
+        struct link_message message = {.type = LINK_OPEN, .open = {.trace = trace, .kind = LINK_OPEN_KALLSYMS}};
+
+        assert_int_equal(link_send(session->link_fd, &message, NULL, 0), 0);
+}
+
+static void expect_answer(struct session *session, uint32_t trace)
+{
+        struct link_received received = expect(session, LINK_OPENED);
+
+        assert_int_equal(received.message.opened.trace, trace);
+        link_close_fds(&received);
+}
+
+/*
+ * A thousand threads are asked for first; whoever comes next is served first nevertheless, for neither opening nor
+ * counting the many events is done at one go.
+ */
+static void test_many_threads_hold_up_nobody_else(void **state)
+{
+        struct session session = session_start();
+        struct link_received received;
+
+        n_sleepers = count_sleepers();
+        if (n_sleepers < FEW_THREADS) {
+                print_message("RLIMIT_NOFILE is too low for the events of %d threads\n", FEW_THREADS);
+                session_end(&session);
+                skip();
+        }
+        struct target many = target_start(run_sleepers);
+        struct target one = target_start(run_signals);
+        assert_int_equal(hear(many.answer), 'r');
+        assert_int_equal(hear(one.answer), 'r');
+
+        monitor_pause(&session);
+        send_attach(&session, many.pid, 1);
+        send_attach(&session, one.pid, 2);
+        monitor_continue(&session);
+        struct link_trace quick = expect_trace(&session, 2);
+        struct link_trace slow = expect_trace(&session, 1);
+        assert_int_equal(slow.n_threads, n_sleepers + 1);
+        send_id(&session, LINK_READY, slow.trace);
+        received = expect(&session, LINK_STARTED);
+        assert_int_equal(received.message.started.trace, slow.trace);
+        assert_int_equal(received.message.started.n_threads, n_sleepers + 1);
+
+        monitor_pause(&session);
+        send_id(&session, LINK_STOP, slow.trace);
+        send_question(&session, quick.trace);
+        monitor_continue(&session);
+        expect_answer(&session, quick.trace);
+        received = expect(&session, LINK_COUNTS);
+        assert_int_equal(received.message.counts.trace, slow.trace);
+        assert_int_equal(received.message.counts.count[EVENT_ENTRY], received.message.counts.count[EVENT_MIN]);
+
+        /* Given up in the middle. */
+        monitor_pause(&session);
+        send_attach(&session, many.pid, 3);
+        send_question(&session, quick.trace);
+        monitor_continue(&session);
+        expect_answer(&session, quick.trace);
+        send_id(&session, LINK_CLOSE, quick.trace);
+        send_id(&session, LINK_CLOSE, slow.trace);
+        session_end(&session);
+        target_end(&many);
+        target_end(&one);
+}
+
 static pid_t child_of(pid_t parent)
 {
         char path[64];
@@ -963,39 +1211,6 @@ static void test_from_exec(void **state)
 }
 
 /* ---------------------------------------------------------------- files */
-
-static struct link_received open_file(struct session *session, struct link_open open)
-{
-        struct link_message message = {.type = LINK_OPEN, .open = open};
-        struct link_received received;
-
-        assert_int_equal(link_send(session->link_fd, &message, NULL, 0), 0);
-        received = expect(session, LINK_OPENED);
-        assert_int_equal(received.message.opened.trace, open.trace);
-        assert_int_equal(received.message.opened.req, open.req);
-        assert_int_equal(received.message.opened.kind, open.kind);
-        assert_int_equal(received.n_fds, received.message.opened.error == 0 ? 1 : 0);
-        return received;
-}
-
-static void expect_open_error(struct session *session, struct link_open open, int error)
-{
-        struct link_received received = open_file(session, open);
-
-        assert_int_equal(received.message.opened.error, error);
-}
-
-static void expect_same_file(struct session *session, struct link_open open, const struct stat *st)
-{
-        struct link_received received = open_file(session, open);
-        struct stat got;
-
-        assert_int_equal(received.message.opened.error, 0);
-        assert_int_equal(fstat(received.fds[0], &got), 0);
-        assert_int_equal(got.st_ino, st->st_ino);
-        assert_int_equal(fcntl(received.fds[0], F_GETFL) & O_ACCMODE, O_RDONLY);
-        link_close_fds(&received);
-}
 
 static void *mapped_file;
 
@@ -1243,6 +1458,8 @@ int main(int argc, char *argv[])
                 cmocka_unit_test(test_a_target_that_another_process_traces),
                 cmocka_unit_test(test_a_thread_that_does_not_stop_holds_nobody),
                 cmocka_unit_test(test_a_zombie_leader_with_live_threads),
+                cmocka_unit_test(test_files_of_a_zombie_leader),
+                cmocka_unit_test(test_many_threads_hold_up_nobody_else),
                 cmocka_unit_test(test_what_cannot_be_traced),
                 cmocka_unit_test(test_from_exec),
                 cmocka_unit_test(test_files),

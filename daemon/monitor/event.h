@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One perf event, and the level of detail that the kernel allows: the only caller of perf_event_open(2) for faults. */
+#pragma once
+
+#include "daemon/monitor/rings.h"
+#include "daemon/monitor/target.h"
+#include "daemon/monitor/tracefs.h"
+
+/* What the events of a trace can tell: begins with all that was asked for, loses what is refused. */
+struct event_level {
+        enum detail detail; /* as granted: never AUTO */
+        bool physical, kernel_mode, tracepoints, lost_count;
+        uint32_t degraded; /* bits 1 << enum link_detail */
+        int32_t degraded_errno[N_LINK_LACKS];
+};
+
+void event_level_init(struct event_level *level, enum detail wanted);
+void event_level_lack(struct event_level *level, enum link_detail what, int error);
+/* The kinds of events to open (EVENT_BIT mask). */
+uint32_t event_level_kinds(const struct event_level *level) MUST_CHECK;
+/*
+ * The next level below, after an event of `kind` was refused with `error`. false = there is none, or the error has
+ * nothing to do with the level.
+ */
+bool event_level_down(struct event_level *level, enum event_kind kind, int error) MUST_CHECK;
+
+struct event_request {
+        const struct target *target;
+        const struct ring_set *rings;
+        const struct tracefs *tracefs;
+        bool from_exec;  /* fault events begin at the next execve(2) of a thread */
+        bool is_stopped; /* no thread can be born meanwhile: one pass is enough */
+};
+
+bool event_is_tracepoint(enum event_kind kind);
+/* Open one, disabled, redirected into the pair's ring. tid 0: on ourselves. Descriptor or -errno. */
+int event_open(const struct event_request *request, const struct event_level *level, pid_t tid,
+               const struct ring_pair *pair, enum event_kind kind) MUST_CHECK;
+/* A count of the process from now on, with its children: config is one of PERF_COUNT_SW_*. Descriptor or -errno. */
+int event_open_counter(const struct event_level *level, pid_t pid, uint64_t config) MUST_CHECK;

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Authorization is asked twice because the target can execute a setuid program at any moment: the first answer keeps
+ * strangers from making us open events on a process that is not theirs; the second, after everything was opened, is the
+ * one that counts: the kernel removes the events of a process at an exec that changes its credentials
+ * (begin_new_exec(), fs/exec.c), so what was opened while the peer was allowed can never show what came later. Nothing
+ * is handed to the engine before the second answer.
+ */
+#include "daemon/monitor/prepare.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "daemon/monitor/log.h"
+#include "daemon/monitor/refusal.h"
+#include "daemon/monitor/run.h"
+#include "daemon/monitor/tell.h"
+
+static void fail_unauthorized(struct attachment *trace, int result)
+{
+        char text[LINK_TEXT_BYTES];
+
+        if (result == -ESRCH)
+                (void)snprintf(text, sizeof(text), "cannot trace process %d: it has just ended", trace->target.pid);
+        else
+                (void)snprintf(text, sizeof(text),
+                               "cannot trace process %d: user %u may not trace it (it belongs to another user, runs a "
+                               "setuid program or is protected); ask as its user or as root",
+                               trace->target.pid, trace->peer.uid);
+        attachment_fail(trace, result == -ESRCH ? ESRCH : EPERM, text);
+}
+
+static int make_files(struct attachment *trace)
+{
+        int ids = events_make_id_file(&trace->events);
+        int threads = ids < 0 ? ids : events_make_thread_file(&trace->events);
+
+        if (threads < 0) {
+                cleanup_close(&ids);
+                return threads;
+        }
+        cleanup_close(&trace->ids_file);
+        cleanup_close(&trace->threads_file);
+        trace->ids_file = ids;
+        trace->threads_file = threads;
+        trace->n_ids = (uint32_t)trace->events.n;
+        trace->n_threads = (uint32_t)trace->events.threads.n;
+        return 0;
+}
+
+/* One user may hold half of the budget, so that no user can keep all others out; root may hold all. */
+static uint64_t may_use_bytes(const struct attachment *trace)
+{
+        uint64_t used_bytes = 0, share_bytes = trace->context->budget.size_bytes / 2;
+
+        if (!trace->needs_check)
+                return UINT64_MAX;
+        for (const struct attachment *t = trace->context->attachments; t != NULL; t = t->next)
+                if (t->peer.uid == trace->peer.uid)
+                        used_bytes += t->rings.charged_bytes;
+        return used_bytes < share_bytes ? share_bytes - used_bytes : 0;
+}
+
+static int open_rings(struct attachment *trace, char text[static LINK_TEXT_BYTES])
+{
+        struct ring_budget *budget = &trace->context->budget;
+        int r = rings_open(budget, may_use_bytes(trace), &trace->rings);
+
+        if (r == -ENOSPC)
+                (void)snprintf(
+                        text, LINK_TEXT_BYTES,
+                        "cannot trace process %d: ring buffers for one more trace would exceed the daemon's %llu MiB "
+                        "(or this user's half of them); end another trace first",
+                        trace->target.pid, (unsigned long long)budget->size_bytes >> 20);
+        else if (r == -EACCES)
+                refusal_of_everything(trace->target.pid, text);
+        else if (r == -EPERM)
+                (void)snprintf(text, LINK_TEXT_BYTES,
+                               "cannot trace process %d: not even small ring buffers may be locked in memory; end "
+                               "another trace, or "
+                               "raise RLIMIT_MEMLOCK (ulimit -l) or the sysctl kernel.perf_event_mlock_kb",
+                               trace->target.pid);
+        else if (r < 0)
+                (void)snprintf(text, LINK_TEXT_BYTES, "cannot trace process %d: cannot make ring buffers: %s",
+                               trace->target.pid, strerrordesc_np(-r));
+        else if (trace->rings.is_small)
+                event_level_lack(&trace->level, LINK_LACKS_RING_SIZE, trace->rings.small_errno);
+        return r;
+}
+
+static struct event_request event_request(const struct attachment *trace, bool is_stopped)
+{
+        return (struct event_request){
+                .target = &trace->target,
+                .rings = &trace->rings,
+                .tracefs = &trace->context->tracefs,
+                .from_exec = (trace->request.flags & LINK_ATTACH_FROM_EXEC) != 0,
+                .is_stopped = is_stopped,
+        };
+}
+
+static int on_target_exit(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+        (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        attachment_target_exited(user);
+        return 0;
+}
+
+static void announce(struct attachment *trace, int result)
+{
+        char text[LINK_TEXT_BYTES];
+        int r;
+
+        if (result < 0) {
+                fail_unauthorized(trace, result);
+                return;
+        }
+        r = sd_event_add_io(trace->context->event, &trace->exit_source, trace->target.pidfd, EPOLLIN, on_target_exit,
+                            trace);
+        if (r < 0) {
+                (void)snprintf(text, sizeof(text), "cannot trace process %d: %s", trace->target.pid,
+                               strerrordesc_np(-r));
+                attachment_fail(trace, -r, text);
+                return;
+        }
+        trace->state = ATTACHMENT_OPENED;
+        tell_trace(trace, false);
+        tell_rings(trace);
+}
+
+static int open_files(struct attachment *trace, char text[static LINK_TEXT_BYTES])
+{
+        int r = make_files(trace);
+
+        if (r < 0) {
+                (void)snprintf(text, LINK_TEXT_BYTES, "cannot trace process %d: %s", trace->target.pid,
+                               strerrordesc_np(-r));
+                return r;
+        }
+        r = open_maps(trace);
+        if (r < 0)
+                (void)snprintf(
+                        text, LINK_TEXT_BYTES,
+                        "cannot trace process %d: its memory map may not be read: %s; run as its user or as root",
+                        trace->target.pid, strerrordesc_np(-r));
+        return r;
+}
+
+static void prepare_more(struct attachment *trace)
+{
+        struct event_request request = event_request(trace, false);
+        char text[LINK_TEXT_BYTES] = "";
+        int r = events_open(&request, &trace->level, trace->context->closer, &trace->events, text);
+
+        if (r == 1) {
+                attachment_later(trace, prepare_more);
+                return;
+        }
+        if (r == 0)
+                r = open_files(trace, text);
+        if (r < 0)
+                attachment_fail(trace, -r, text);
+        else
+                attachment_authorize(trace, announce);
+}
+
+static void prepare_rings(struct attachment *trace, int result)
+{
+        char text[LINK_TEXT_BYTES] = "";
+        int r;
+
+        if (result < 0) {
+                fail_unauthorized(trace, result);
+                return;
+        }
+        target_keep_root(&trace->target);
+        if (trace->context->kallsyms < 0)
+                event_level_lack(&trace->level, LINK_LACKS_KALLSYMS, trace->context->kallsyms_error);
+        r = open_rings(trace, text);
+        if (r < 0)
+                attachment_fail(trace, -r, text);
+        else
+                prepare_more(trace);
+}
+
+void attachment_prepare(struct attachment *trace)
+{
+        attachment_authorize(trace, prepare_rings);
+}
+
+/* --- opening anew, while the threads are held --- */
+
+static void end_without_counting(struct attachment *trace)
+{
+        events_close(&trace->events, trace->context->closer);
+        attachment_begin(trace);
+        attachment_stop(trace);
+}
+
+static void announce_again(struct attachment *trace, int result)
+{
+        if (trace->state != ATTACHMENT_BARRIER) /* its engine stopped it meanwhile */
+                return;
+        if (result < 0) {
+                end_without_counting(trace);
+                return;
+        }
+        tell_trace(trace, false);
+        attachment_begin(trace);
+}
+
+static void reopen_more(struct attachment *trace)
+{
+        struct event_request request = event_request(trace, trace->n_unstopped == 0);
+        char text[LINK_TEXT_BYTES] = "";
+        int r = events_open(&request, &trace->level, trace->context->closer, &trace->events, text);
+
+        if (r == 1) {
+                attachment_later(trace, reopen_more);
+                return;
+        }
+        if (r == 0)
+                r = open_files(trace, text);
+        if (r < 0) {
+                log_line(LOG_PRIORITY_WARNING, "%s", text);
+                end_without_counting(trace);
+        } else {
+                attachment_authorize(trace, announce_again);
+        }
+}
+
+void attachment_reopen(struct attachment *trace)
+{
+        events_reset(&trace->events, trace->context->closer);
+        reopen_more(trace);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Enabling, disabling and reading go through all events of a trace, in slices; a trace of a few threads is done in the
+ * first one. Between the slices of the enabling the threads are held by the barrier, as long as the tracer holds them.
+ *
+ * Events are closed as soon as they are counted: enabled tracepoints cost every process of the machine. The rings stay
+ * until the engine has drained them.
+ */
+#include "daemon/monitor/run.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/monitor/barrier.h"
+#include "daemon/monitor/log.h"
+#include "daemon/monitor/tell.h"
+#include "proto/proto.h"
+
+#define HOLD_NS (400 * NSEC_PER_MSEC) /* a tracer holds for longer, and then lets go by itself */
+
+static void finish(struct attachment *trace, enum link_stop_reason reason);
+
+/* --- beginning --- */
+
+static bool is_held(const struct attachment *trace)
+{
+        return (trace->level.degraded & (1u << LINK_LACKS_BARRIER)) == 0 && trace->n_unstopped == 0 &&
+               trace->tracer_link >= 0;
+}
+
+/* While every thread is held nothing has been counted yet and the process's own counters stand still. */
+static int read_first_difference(struct attachment *trace)
+{
+        uint64_t faults;
+        int r;
+
+        if (!is_held(trace))
+                return counting_read_difference(&trace->events, &trace->target, &trace->difference);
+        r = target_read_faults(&trace->target, &faults);
+        if (r == 0)
+                trace->difference = (int64_t)faults;
+        return r;
+}
+
+static void started(struct attachment *trace)
+{
+        trace->has_difference = read_first_difference(trace) == 0;
+        trace->started = (struct link_started){
+                .trace = trace->id,
+                .n_threads = trace->n_threads,
+                .n_unstopped = trace->n_unstopped,
+                .degraded = trace->level.degraded,
+                .time_ns = monotonic_ns(),
+        };
+        memcpy(trace->started.degraded_errno, trace->level.degraded_errno, sizeof(trace->started.degraded_errno));
+        barrier_release(trace);
+        trace->state = ATTACHMENT_RUNNING;
+        tell_started(trace);
+        if (trace->is_exited)
+                finish(trace, LINK_EXITED);
+}
+
+/* A thread born during the first round may have inherited its events disabled: unless all were held, a second. */
+static void enable_again(struct attachment *trace)
+{
+        if (events_enable(&trace->events, &trace->n_done))
+                attachment_later(trace, enable_again);
+        else
+                started(trace);
+}
+
+static void enable_more(struct attachment *trace)
+{
+        if (events_enable(&trace->events, &trace->n_done)) {
+                attachment_later(trace, enable_more);
+                return;
+        }
+        if (trace->tracer_link >= 0 && monotonic_ns() - trace->held_since_ns > HOLD_NS)
+                event_level_lack(&trace->level, LINK_LACKS_BARRIER, ETIMEDOUT);
+        trace->n_done = 0;
+        if (is_held(trace))
+                started(trace);
+        else
+                enable_again(trace);
+}
+
+void attachment_begin(struct attachment *trace)
+{
+        if (trace->events.is_uncertain)
+                event_level_lack(&trace->level, LINK_LACKS_THREADS, EAGAIN);
+        trace->state = ATTACHMENT_ENABLING;
+        trace->n_done = 0;
+        if ((trace->request.flags & LINK_ATTACH_FROM_EXEC) == 0)
+                enable_more(trace);
+        else
+                started(trace);
+}
+
+void attachment_ready(struct attachment *trace)
+{
+        if (trace->state != ATTACHMENT_OPENED)
+                return;
+        if ((trace->request.flags & LINK_ATTACH_FROM_EXEC) != 0 || trace->is_exited)
+                attachment_begin(trace);
+        else
+                barrier_start(trace);
+}
+
+/* --- end --- */
+
+static uint64_t read_unseen(const struct attachment *trace)
+{
+        int64_t difference;
+
+        if (!trace->has_difference || counting_read_difference(&trace->events, &trace->target, &difference) < 0 ||
+            difference < trace->difference)
+                return PROTO_UNSEEN_UNKNOWN;
+        return (uint64_t)(difference - trace->difference);
+}
+
+static void counted(struct attachment *trace, const struct event_counts *counts)
+{
+        memcpy(trace->counts.count, counts->count, sizeof(counts->count));
+        memcpy(trace->counts.lost, counts->lost, sizeof(counts->lost));
+        trace->state = ATTACHMENT_STOPPED;
+        events_close(&trace->events, trace->context->closer);
+        if (trace->resent == NULL) /* else a new engine does not know the trace yet, and is told with it */
+                tell_counts(trace);
+}
+
+static void read_more(struct attachment *trace)
+{
+        static const struct event_counts none;
+        int r = events_read(&trace->events, trace->level.lost_count, &trace->n_done, &trace->reading);
+
+        if (r == 1) {
+                attachment_later(trace, read_more);
+                return;
+        }
+        if (r < 0)
+                log_line(LOG_PRIORITY_ERROR, "cannot read the counters of process %d: %s", trace->target.pid,
+                         strerrordesc_np(-r));
+        counted(trace, r < 0 ? &none : &trace->reading);
+}
+
+static void disable_more(struct attachment *trace)
+{
+        if (events_disable(&trace->events, &trace->n_done)) {
+                attachment_later(trace, disable_more);
+                return;
+        }
+        trace->counts.time_ns = monotonic_ns();
+        trace->n_done = 0;
+        read_more(trace);
+}
+
+static void finish(struct attachment *trace, enum link_stop_reason reason)
+{
+        trace->counts = (struct link_counts){.trace = trace->id, .reason = reason, .unseen = PROTO_UNSEEN_UNKNOWN};
+        if (trace->state == ATTACHMENT_RUNNING)
+                trace->counts.unseen = read_unseen(trace);
+        barrier_abort(trace);
+        trace->turn = sd_event_source_disable_unref(trace->turn); /* it may still be opening or enabling */
+        (void)sd_event_source_set_enabled(trace->exit_source, SD_EVENT_OFF);
+        trace->state = ATTACHMENT_STOPPING;
+        trace->n_done = 0;
+        trace->reading = (struct event_counts){0};
+        disable_more(trace);
+}
+
+void attachment_target_exited(struct attachment *trace)
+{
+        trace->is_exited = true;
+        if (trace->state == ATTACHMENT_RUNNING)
+                finish(trace, LINK_EXITED);
+}
+
+void attachment_stop(struct attachment *trace)
+{
+        if (trace->state < ATTACHMENT_STOPPING)
+                finish(trace, LINK_STOPPED);
+}
+
+void attachments_stop_all(struct context *context)
+{
+        for (struct attachment *t = context->attachments; t != NULL; t = t->next) {
+                if (t->state == ATTACHMENT_RUNNING)
+                        finish(t, LINK_STOPPED);
+                while (t->state == ATTACHMENT_STOPPING)
+                        attachment_take_turn(t);
+        }
+}

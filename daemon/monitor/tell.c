@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The monitor's side of daemon/link for one trace. What is handed over here was opened, and then authorized, by those
+ * who call this.
+ */
+#include "daemon/monitor/tell.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/monitor/attachment.h"
+
+void tell_refusal(struct outbox *outbox, const struct link_attach *request, int error, const char *text)
+{
+        struct link_message message = {
+                .type = LINK_TRACE,
+                .trace = {.conn = request->conn, .req = request->req, .pid = request->pid, .error = error}};
+
+        (void)snprintf(message.trace.text, sizeof(message.trace.text), "%s", text);
+        outbox_send(outbox, &message, NULL, 0);
+}
+
+static int open_or_empty(const struct attachment *trace, const char *name)
+{
+        int fd = target_open(&trace->target, name, O_RDONLY);
+
+        if (fd == -ESRCH || fd == -ENOENT) /* it ended meanwhile: nothing is mapped any more */
+                fd = make_sealed_file("faultline-empty", "", 0);
+        return fd;
+}
+
+void close_maps(struct attachment *trace)
+{
+        cleanup_close(&trace->maps);
+        cleanup_close(&trace->smaps);
+        trace->maps = trace->smaps = -1;
+}
+
+int open_maps(struct attachment *trace)
+{
+        close_maps(trace);
+        trace->maps = open_or_empty(trace, "maps");
+        trace->smaps = open_or_empty(trace, "smaps");
+        int r = MIN_OF(trace->maps, trace->smaps);
+        if (r < 0)
+                close_maps(trace);
+        return r < 0 ? r : 0;
+}
+
+void tell_rings(struct attachment *trace)
+{
+        for (size_t first = 0; first < trace->rings.n; first += LINK_RINGS_PER_MESSAGE) {
+                struct link_message message = {.type = LINK_RINGS,
+                                               .rings = {.trace = trace->id, .first = (uint32_t)first}};
+                size_t n = MIN_OF(trace->rings.n - first, (size_t)LINK_RINGS_PER_MESSAGE);
+                int fds[LINK_MAX_FDS];
+
+                message.rings.n = (uint32_t)n;
+                for (size_t i = 0; i < n; i++) {
+                        message.rings.cpu[i] = trace->rings.pairs[first + i].cpu;
+                        fds[2 * i] = trace->rings.pairs[first + i].fault_fd;
+                        fds[2 * i + 1] = trace->rings.pairs[first + i].side_fd;
+                }
+                outbox_send(trace->outbox, &message, fds, 2 * n);
+        }
+}
+
+void tell_trace(struct attachment *trace, bool restarted)
+{
+        struct link_message message = {.type = LINK_TRACE,
+                                       .trace = {
+                                               .conn = trace->request.conn,
+                                               .req = trace->request.req,
+                                               .trace = trace->id,
+                                               .pid = trace->target.pid,
+                                               .detail = trace->level.detail,
+                                               .physical = trace->level.physical,
+                                               .flags = trace->request.flags,
+                                               .n_cpus = (uint32_t)trace->rings.n,
+                                               .n_ids = trace->n_ids,
+                                               .n_threads = trace->n_threads,
+                                               .ring_bytes = (uint32_t)trace->rings.ring_bytes,
+                                               .side_bytes = (uint32_t)trace->rings.side_bytes,
+                                               .rights = peer_rights(&trace->peer),
+                                               .degraded = trace->level.degraded,
+                                               .restarted = restarted,
+                                       }};
+        const int fds[N_LINK_TRACE_FDS] = {
+                [LINK_FD_IDS] = trace->ids_file,
+                [LINK_FD_THREADS] = trace->threads_file,
+                [LINK_FD_MAPS] = trace->maps,
+                [LINK_FD_SMAPS] = trace->smaps,
+        };
+
+        memcpy(message.trace.comm, trace->target.comm, sizeof(message.trace.comm));
+        memcpy(message.trace.degraded_errno, trace->level.degraded_errno, sizeof(message.trace.degraded_errno));
+        outbox_send(trace->outbox, &message, fds, ARRAY_SIZE(fds));
+        close_maps(trace);
+}
+
+void tell_started(struct attachment *trace)
+{
+        struct link_message message = {.type = LINK_STARTED, .started = trace->started};
+
+        outbox_send(trace->outbox, &message, NULL, 0);
+}
+
+void tell_counts(struct attachment *trace)
+{
+        struct link_message message = {.type = LINK_COUNTS, .counts = trace->counts};
+
+        outbox_send(trace->outbox, &message, NULL, 0);
+}

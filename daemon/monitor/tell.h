@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What an engine is told about a trace, and the maps that it gets with it. Everything goes through the outbox. */
+#pragma once
+
+#include "daemon/monitor/outbox.h"
+
+struct attachment;
+
+/* LINK_TRACE with an error. text: up to LINK_TEXT_BYTES, cut beyond. */
+void tell_refusal(struct outbox *outbox, const struct link_attach *request, int error, const char *text);
+/* LINK_TRACE with the maps that are open, which it uses up. */
+void tell_trace(struct attachment *trace, bool restarted);
+void tell_rings(struct attachment *trace);
+void tell_started(struct attachment *trace);
+void tell_counts(struct attachment *trace);
+
+/* ->maps and ->smaps: opened before the authorization that allows to hand them out. 0, or -errno and both are -1. */
+int open_maps(struct attachment *trace);
+void close_maps(struct attachment *trace);
