@@ -28,6 +28,7 @@
 enum {
         SEND_TIMEOUT_S = 10,
         DEATH_TIMEOUT_MS = 1000,
+        END_TIMEOUT_MS = 3000,
         BUFFER_BYTES = PROTO_FRAME_MAX_BYTES + 1, /* one more: a longer message shows as such */
         SOCKET_BUFFER_BYTES = 4 * 1024 * 1024,
 };
@@ -58,11 +59,38 @@ int conn_adopt(int fd, pid_t daemon_pid, struct conn *ret)
         return 0;
 }
 
-void conn_close(struct conn *conn)
+void conn_hang_up(struct conn *conn)
 {
         if (conn->fd >= 0)
-                (void)close(conn->fd);
+                (void)close(TAKE_FD(conn->fd));
         free(conn->buffer);
+        conn->buffer = NULL;
+}
+
+/* True: the private daemon has ended and *ret_status says how. Once. */
+static bool reap_daemon(struct conn *conn, int timeout_ms, int *ret_status)
+{
+        CLEANUP_CLOSE int pidfd = -1;
+        struct pollfd ended = {.events = POLLIN};
+
+        if (conn->daemon_pid == 0)
+                return false;
+        pidfd = (int)syscall(SYS_pidfd_open, conn->daemon_pid, 0);
+        ended.fd = pidfd;
+        if (pidfd < 0 || poll(&ended, 1, timeout_ms) != 1)
+                return false;
+        if (waitpid(conn->daemon_pid, ret_status, WNOHANG) != conn->daemon_pid)
+                return false;
+        conn->daemon_pid = 0;
+        return true;
+}
+
+void conn_close(struct conn *conn)
+{
+        int status;
+
+        conn_hang_up(conn);
+        (void)reap_daemon(conn, END_TIMEOUT_MS, &status);
         *conn = (struct conn){.fd = -1};
 }
 
@@ -245,19 +273,10 @@ int conn_receive(struct conn *conn, size_t *ret_n_bytes)
 
 void conn_put_death(struct conn *conn, struct text *out)
 {
-        CLEANUP_CLOSE int pidfd = -1;
-        struct pollfd ended = {.events = POLLIN};
         int status;
 
-        if (conn->daemon_pid == 0)
+        if (!reap_daemon(conn, DEATH_TIMEOUT_MS, &status))
                 return;
-        pidfd = (int)syscall(SYS_pidfd_open, conn->daemon_pid, 0);
-        ended.fd = pidfd;
-        if (pidfd < 0 || poll(&ended, 1, DEATH_TIMEOUT_MS) != 1)
-                return;
-        if (waitpid(conn->daemon_pid, &status, WNOHANG) != conn->daemon_pid)
-                return;
-        conn->daemon_pid = 0;
         if (WIFSIGNALED(status))
                 text_printf(out, " (killed by signal %d, %s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
         else if (WIFEXITED(status))

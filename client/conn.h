@@ -30,6 +30,14 @@ int conn_open(const struct conn_options *options, struct conn *ret, struct text 
 
 /* For conn_open()'s users that bring their own socket. Takes fd over, also on failure. 0; -ENOMEM. */
 int conn_adopt(int fd, pid_t daemon_pid, struct conn *ret) MUST_CHECK;
+
+/* Close the connection; a private daemon ends by itself then. Idempotent. */
+void conn_hang_up(struct conn *conn);
+
+/*
+ * Hang up and wait for the private daemon, at most 3 s: then neither a zombie nor a daemon that is still letting the
+ * target go outlives us, and our process times contain the daemon's (wait4(2)). Idempotent.
+ */
 void conn_close(struct conn *conn);
 
 /* One frame. Waits for room, at most 10 s. 0; -errno (-EPIPE: the daemon is gone). */

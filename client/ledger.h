@@ -18,5 +18,5 @@ enum ledger_verdict ledger_check(const struct proto_ledger *ledger, uint64_t n_r
 void ledger_put_verdict(struct text *out, enum ledger_verdict verdict, const struct proto_ledger *ledger,
                         uint64_t n_received);
 
-/* The table, one term a line. */
+/* What it comes to in one line (all shown, some filtered, what was lost), then the table, one term a line. */
 void ledger_put(struct text *out, const struct proto_ledger *ledger);

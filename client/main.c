@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* faultline: reads the command line and hands over to the command that it names. */
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "client/cmd_trace.h"
@@ -21,11 +22,27 @@ static int complain(const struct text *complaint)
         return EXIT_USAGE;
 }
 
+/*
+ * With one of the standard descriptors closed, the next file that is opened would get its number: our connection would
+ * then receive what is meant for standard output. Reading and writing what is opened here fails.
+ */
+static void occupy_standard_descriptors(void)
+{
+        int fd;
+
+        do
+                fd = open("/", O_PATH);
+        while (fd >= 0 && fd <= STDERR_FILENO);
+        if (fd >= 0)
+                (void)close(fd);
+}
+
 int main(int argc, char **argv)
 {
         CLEANUP_TEXT struct text text = {0};
         struct options options;
 
+        occupy_standard_descriptors();
         if (options_parse(argc, argv, &options, &text) < 0)
                 return complain(&text);
         switch (options.action) {
@@ -35,6 +52,10 @@ int main(int argc, char **argv)
         case ACTION_VERSION:
                 text_put_string(&text, "faultline " FAULTLINE_VERSION "\n");
                 return print(&text);
+        case ACTION_USAGE:
+                options_put_usage(&text);
+                (void)fwrite(text.data, 1, text.n_bytes, stderr);
+                return EXIT_USAGE;
         case ACTION_TRACE:
                 break;
         }

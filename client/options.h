@@ -13,7 +13,12 @@
 
 enum output_format { FORMAT_TEXT, FORMAT_JSON };
 enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
-enum options_action { ACTION_TRACE, ACTION_HELP, ACTION_VERSION };
+enum options_action {
+        ACTION_TRACE,
+        ACTION_HELP,
+        ACTION_VERSION,
+        ACTION_USAGE, /* nothing was asked for */
+};
 
 struct options {
         enum options_action action;
@@ -39,4 +44,6 @@ int options_parse(int argc, char **argv, struct options *ret, struct text *compl
 /* Nanoseconds from "1.5ms"; a number without a unit counts in default_unit_ns. 0; -EINVAL; -ERANGE. */
 int options_parse_time(const char *word, uint64_t default_unit_ns, uint64_t *ret_ns) MUST_CHECK;
 
+/* usage.c */
 void options_put_help(struct text *out);
+void options_put_usage(struct text *out); /* the shortest that helps */

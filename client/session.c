@@ -235,7 +235,7 @@ static int handle_attached(struct session *session, const struct frame_in *frame
         target->lost_base = attached.lost_base;
         target->phase = TARGET_RUNNING;
         if (!target->was_attached) {
-                r = state_begin(&target->state, &attached);
+                r = state_begin(&target->state, &attached, session->options.from_exec);
                 if (r < 0)
                         return r;
                 target->was_attached = true;
@@ -339,8 +339,12 @@ static int handle_life(struct session *session, const struct frame_in *frame)
         r = proto_decode_life(frame->body, frame->n_bytes, &life);
         if (r < 0)
                 return malformed(session, frame, r);
-        if (target)
-                session->view->ops->life(session->view, &target->state, &life);
+        if (!target)
+                return 0;
+        r = state_live(&target->state, &life);
+        if (r < 0)
+                return r;
+        session->view->ops->life(session->view, &target->state, &life);
         return 0;
 }
 

@@ -38,21 +38,41 @@ void state_reset(struct state *state)
         state->string_bytes = 0;
 }
 
-int state_begin(struct state *state, const struct proto_attached *attached)
+static int set_comm(struct state *state, const struct proto_string *comm)
 {
-        char *comm = NULL;
+        char *data = NULL;
 
-        if (attached->comm.n_bytes > 0) {
-                comm = malloc(attached->comm.n_bytes);
-                if (!comm)
+        if (comm->n_bytes > 0) {
+                data = malloc(comm->n_bytes);
+                if (!data)
                         return -ENOMEM;
-                memcpy(comm, attached->comm.data, attached->comm.n_bytes);
+                memcpy(data, comm->data, comm->n_bytes);
         }
         free(state->comm.data);
-        state->comm = (struct dict_string){.data = comm, .n_bytes = attached->comm.n_bytes};
+        state->comm = (struct dict_string){.data = data, .n_bytes = comm->n_bytes};
+        return 0;
+}
+
+int state_begin(struct state *state, const struct proto_attached *attached, bool before_exec)
+{
+        static const struct proto_string none;
+        int r;
+
+        r = set_comm(state, before_exec ? &none : &attached->comm);
+        if (r < 0)
+                return r;
         state->pid = attached->pid;
         state->start_ns = attached->time_ns;
+        state->before_exec = before_exec;
         return 0;
+}
+
+int state_live(struct state *state, const struct proto_life *life)
+{
+        if (life->kind != LIFE_EXEC || life->pid != state->pid)
+                return 0;
+        state->before_exec = false;
+        return set_comm(state, &life->comm);
 }
 
 void state_free(struct state *state)

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "proto/proto.h"
 
 /* Far above what a daemon keeps before it sends DICT_RESET; a daemon that goes beyond is broken or hostile. */
@@ -55,7 +57,8 @@ struct state {
         uint64_t string_bytes;
 
         int32_t pid;             /* the target's, from ATTACHED like the next two */
-        struct dict_string comm; /* its name then */
+        struct dict_string comm; /* its name now; empty while it is not known */
+        bool before_exec;        /* it waits before its execve(2): its name is not its own yet */
         uint64_t start_ns;       /* CLOCK_MONOTONIC */
         uint64_t n_received;
         uint64_t n_filtered; /* as of the last EVENTS frame */
@@ -66,8 +69,11 @@ struct state {
 /* Contents only. An all-zero struct is an empty state. */
 void state_free(struct state *state);
 
-/* ATTACHED: who is traced, since when. 0; -ENOMEM. */
-int state_begin(struct state *state, const struct proto_attached *attached) MUST_CHECK;
+/* ATTACHED: who is traced, since when. before_exec: a command that does not bear its name yet. 0; -ENOMEM. */
+int state_begin(struct state *state, const struct proto_attached *attached, bool before_exec) MUST_CHECK;
+
+/* LIFE: after an exec of the target it has a new name. 0; -ENOMEM. */
+int state_live(struct state *state, const struct proto_life *life) MUST_CHECK;
 
 /* DICT_RESET, GAP: forget all definitions; the counts stay. */
 void state_reset(struct state *state);

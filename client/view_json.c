@@ -162,6 +162,8 @@ static void put_part(struct text *out, const struct memo *memo)
         text_put(out, memo->data, memo->n_bytes);
 }
 
+#define NO_OFFSET UINT64_MAX /* as an address: it is not known, and so no offset; no place reaches so far */
+
 /* key: ,"place":{ */
 static void put_place(struct view_json *v, const struct state *state, const char *key, uint32_t id, uint64_t addr)
 {
@@ -174,7 +176,7 @@ static void put_place(struct view_json *v, const struct state *state, const char
         memo = place_memo(v, state, place);
         text_put_string(out, key);
         text_put(out, memo->data ? memo->data : "", memo->n_bytes);
-        if (addr >= place->base && addr != 0) {
+        if (addr >= place->base && addr != NO_OFFSET) {
                 if (memo->n_bytes > 0)
                         text_put_char(out, ',');
                 PUT_LITERAL(out, "\"offset\":");
@@ -238,6 +240,7 @@ static void put_fault(struct view_json *v, const struct state *state, uint64_t s
         struct text *out = &v->view.out;
         struct dict_thread *thread = state_thread(state, event->thread);
         struct dict_map *map = state_map(state, event->map);
+        bool has_ip = event->ip != 0 && !(event->flags & PROTO_EVENT_IP_HIDDEN);
 
         PUT_LITERAL(out, "{\"type\":\"fault\",\"seq\":");
         text_put_u64(out, seq);
@@ -248,15 +251,15 @@ static void put_fault(struct view_json *v, const struct state *state, uint64_t s
         PUT_LITERAL(out, ",\"cpu\":");
         text_put_u64(out, event->cpu);
         put_fault_address(out, ",\"addr\":\"", event->addr);
-        if (event->ip != 0)
+        if (has_ip)
                 put_fault_address(out, ",\"ip\":\"", event->ip);
         put_fault_words(out, event);
         put_fault_numbers(out, event);
         if (map)
                 put_part(out, map_memo(v, state, map));
         put_place(v, state, ",\"place\":{", event->place, event->addr);
-        put_place(v, state, ",\"code\":{", event->code, event->ip);
-        put_place(v, state, ",\"caller\":{", event->caller, event->caller_ip);
+        put_place(v, state, ",\"code\":{", event->code, has_ip ? event->ip : NO_OFFSET);
+        put_place(v, state, ",\"caller\":{", event->caller, event->caller_ip ? event->caller_ip : NO_OFFSET);
         end_line(out);
 }
 

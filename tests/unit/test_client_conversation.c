@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -403,7 +404,8 @@ struct run {
         char text[65536]; /* of the file that was read last */
 };
 
-static void run_begin(struct run *run, char **command)
+/* stdout_fd: where the client's standard output goes; -1: to the file run->out. Taken over. */
+static void run_begin_to(struct run *run, char **command, int stdout_fd)
 {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
 
@@ -424,12 +426,22 @@ static void run_begin(struct run *run, char **command)
                         .pids = {42}, .n_pids = command ? 0 : 1, .command = command, .socket = run->socket};
 
                 (void)close(run->listener);
-                if (!freopen(run->out, "w", stdout) || !freopen(run->err, "w", stderr))
+                if (stdout_fd < 0 ? !freopen(run->out, "w", stdout) : dup2(stdout_fd, STDOUT_FILENO) < 0)
                         _exit(99);
+                if (!freopen(run->err, "w", stderr))
+                        _exit(99);
+                (void)close(stdout_fd);
                 exit(cmd_trace(&options));
         }
+        if (stdout_fd >= 0)
+                (void)close(stdout_fd);
         run->fd = accept(run->listener, NULL, NULL);
         assert_true(run->fd >= 0);
+}
+
+static void run_begin(struct run *run, char **command)
+{
+        run_begin_to(run, command, -1);
 }
 
 static void tell(struct run *run, struct bytes frame)
@@ -547,8 +559,28 @@ static void test_message_too_long(void **unused)
         run_end(&run);
 }
 
+/* One request may come as two signals; a second request ends it. */
 static void test_second_interrupt(void **unused)
 {
+        struct run run;
+        int status;
+
+        run_begin(&run, NULL);
+        greet(&run);
+        assert_int_equal(kill(run.pid, SIGINT), 0);
+        expect(&run, MESSAGE_STOP);
+        while (waitpid(run.pid, &status, WNOHANG) == 0) { /* the daemon does not answer, so only this can end it */
+                assert_int_equal(kill(run.pid, SIGINT), 0);
+                (void)sched_yield();
+        }
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 128 + SIGINT);
+        run_end(&run);
+}
+
+static void test_one_interrupt_sent_twice(void **unused)
+{
+        const struct proto_ledger ledger = {0};
         struct run run;
 
         run_begin(&run, NULL);
@@ -556,8 +588,92 @@ static void test_second_interrupt(void **unused)
         assert_int_equal(kill(run.pid, SIGINT), 0);
         expect(&run, MESSAGE_STOP);
         assert_int_equal(kill(run.pid, SIGINT), 0);
-        assert_int_equal(run_wait(&run), 128 + SIGINT);
+        tell(&run, fake_end(7, END_STOPPED, &ledger));
+        assert_int_equal(run_wait(&run), 0);
+        assert_non_null(strstr(read_back(&run, run.err), "complete: there was no fault"));
         run_end(&run);
+}
+
+static void test_output_full(void **unused)
+{
+        struct run run;
+
+        run_begin_to(&run, NULL, open("/dev/full", O_WRONLY | O_CLOEXEC));
+        expect(&run, MESSAGE_HELLO);
+        tell(&run, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES));
+        expect(&run, MESSAGE_ATTACH);
+        tell(&run, fake_attached(7, 1, 42)); /* now it writes the header */
+        assert_int_equal(run_wait(&run), 1);
+        assert_non_null(strstr(read_back(&run, run.err), "faultline: cannot write to standard output: No space left"));
+        assert_null(strstr(run.text, "trace ended"));
+        run_end(&run);
+}
+
+/* As "| head" does: nobody wants to hear more, not even that. */
+static void test_reader_gone(void **unused)
+{
+        struct run run;
+        int fds[2];
+
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+        (void)close(fds[0]);
+        run_begin_to(&run, NULL, fds[1]);
+        assert_int_equal(run_wait(&run), 1);
+        assert_string_equal(read_back(&run, run.err), "");
+        run_end(&run);
+}
+
+/* A reader that has stopped reading does not keep Ctrl-C from ending the trace, and gets everything when it goes on. */
+static void test_stalled_reader(void **unused)
+{
+        enum { N_EVENTS = 1000 };
+        const struct proto_event event = fake_event();
+        const struct proto_ledger ledger = {.kernel = N_EVENTS, .delivered = N_EVENTS};
+        size_t n_lines = 0;
+        struct run run;
+        char bytes[4096];
+        ssize_t n;
+        int fds[2];
+
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+        assert_true(fcntl(fds[1], F_SETPIPE_SZ, 4096) >= 4096);
+        run_begin_to(&run, NULL, fds[1]);
+        greet(&run);
+        tell(&run, fake_events(7, 0, &event, N_EVENTS, 0));
+        assert_int_equal(kill(run.pid, SIGINT), 0);
+        expect(&run, MESSAGE_STOP);
+        tell(&run, fake_end(7, END_STOPPED, &ledger));
+        while ((n = read(fds[0], bytes, sizeof(bytes))) > 0)
+                for (ssize_t i = 0; i < n; i++)
+                        n_lines += bytes[i] == '\n';
+        (void)close(fds[0]);
+        assert_int_equal(run_wait(&run), 0);
+        assert_int_equal(n_lines, 1 + N_EVENTS);
+        assert_non_null(strstr(read_back(&run, run.err), "complete: every fault was shown"));
+        run_end(&run);
+}
+
+/* Neither a zombie nor an orphan: closing the connection waits for the daemon that was started for it. */
+static void test_private_daemon_is_awaited(void **unused)
+{
+        struct conn conn;
+        char byte;
+        int fds[2];
+        pid_t pid;
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                (void)close(fds[0]);
+                _exit(recv(fds[1], &byte, 1, 0) == 0 ? 0 : 1);
+        }
+        (void)close(fds[1]);
+        assert_int_equal(conn_adopt(fds[0], pid, &conn), 0);
+        conn_close(&conn);
+        assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);
+        assert_int_equal(errno, ECHILD);
+        conn_close(&conn);
 }
 
 static int run_command(struct run *run, char **command, bool refuse)
@@ -633,6 +749,11 @@ int main(void)
                 cmocka_unit_test(test_daemon_gone_at_once),
                 cmocka_unit_test(test_message_too_long),
                 cmocka_unit_test(test_second_interrupt),
+                cmocka_unit_test(test_one_interrupt_sent_twice),
+                cmocka_unit_test(test_output_full),
+                cmocka_unit_test(test_reader_gone),
+                cmocka_unit_test(test_stalled_reader),
+                cmocka_unit_test(test_private_daemon_is_awaited),
                 cmocka_unit_test(test_command_status),
                 cmocka_unit_test(test_command_not_run_untraced),
         };

@@ -103,6 +103,8 @@ static void test_options(void **unused)
         assert_int_equal(good("faultline --help").action, ACTION_HELP);
         assert_int_equal(good("faultline -h").action, ACTION_HELP);
         assert_int_equal(good("faultline --version -p x").action, ACTION_VERSION);
+        assert_int_equal(good("faultline").action, ACTION_USAGE);
+        assert_int_equal(good("faultline trace").action, ACTION_USAGE);
 }
 
 static void test_filters(void **unused)
@@ -122,7 +124,9 @@ static void test_filters(void **unused)
 
 static void test_usage_errors(void **unused)
 {
-        bad("faultline", "nothing to trace; write -p PID or -- COMMAND");
+        bad("faultline --private", "nothing to trace; write -p PID or -- COMMAND");
+        bad("faultline 1234", "what is '1234'? to trace the process with this id write -p 1234");
+        bad("faultline 12ab", "what is '12ab'? to trace a new process write -- before its command");
         bad("faultline --", "no command after --");
         bad("faultline -p 1 -- ls", "-p and a command together; trace one or the other");
         bad("faultline ls -l", "what is 'ls'? to trace a new process write -- before its command");
@@ -153,7 +157,9 @@ static void test_bad_pids(void **unused)
                 CLEANUP_TEXT struct text expected = {0};
 
                 text_printf(&args, "faultline -p %s%c", lists[i], '\0');
-                text_printf(&expected, "-p '%s' is not a list of process ids; write for example -p 1234 or -p 12,34%c",
+                text_printf(&expected,
+                            "-p '%s' is not a list of process ids; write for example -p 1234 or -p 12,34 "
+                            "(pgrep -l NAME finds the id of a program)%c",
                             lists[i], '\0');
                 bad(args.data, expected.data);
         }

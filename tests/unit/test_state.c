@@ -147,6 +147,29 @@ static void test_counts(void **unused)
         assert_int_equal(state.n_dropped, 14);
 }
 
+/* Only the target's own exec gives it a name, and what it is called before that is not its name. */
+static void test_name_of_target(void **unused)
+{
+        const struct proto_attached attached = {.pid = 42, .comm = fake_string("faultline")};
+        const struct proto_life other = {.kind = LIFE_EXEC, .pid = 43, .tid = 43, .comm = fake_string("other")};
+        const struct proto_life forked = {.kind = LIFE_FORK, .pid = 42, .tid = 42, .comm = fake_string("forked")};
+        const struct proto_life exec = {.kind = LIFE_EXEC, .pid = 42, .tid = 42, .comm = fake_string("sh")};
+        struct state state = {0};
+
+        assert_int_equal(state_begin(&state, &attached, false), 0);
+        assert_int_equal(state.comm.n_bytes, 9);
+        assert_int_equal(state_begin(&state, &attached, true), 0);
+        assert_int_equal(state_live(&state, &other), 0);
+        assert_int_equal(state_live(&state, &forked), 0);
+        assert_int_equal(state.comm.n_bytes, 0);
+        assert_true(state.before_exec);
+        assert_int_equal(state_live(&state, &exec), 0);
+        assert_int_equal(state.comm.n_bytes, 2);
+        assert_memory_equal(state.comm.data, "sh", 2);
+        assert_false(state.before_exec);
+        state_free(&state);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -158,6 +181,7 @@ int main(void)
                 cmocka_unit_test(test_unknown_kind_is_skipped),
                 cmocka_unit_test(test_more_records_than_bytes),
                 cmocka_unit_test(test_counts),
+                cmocka_unit_test(test_name_of_target),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

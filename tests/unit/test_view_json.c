@@ -25,7 +25,7 @@ static void begin(struct fixture *f)
         *f = (struct fixture){.view = view_json_new()};
         assert_non_null(f->view);
         assert_int_equal(proto_decode_header(frame.data, frame.n_bytes, &header), 0);
-        assert_int_equal(state_begin(&f->state, &attached), 0);
+        assert_int_equal(state_begin(&f->state, &attached, false), 0);
         assert_int_equal(state_define(&f->state, frame.data + PROTO_HEADER_BYTES, frame.n_bytes - PROTO_HEADER_BYTES,
                                       header.count),
                          0);
@@ -92,6 +92,8 @@ static void test_kernel_fault(void **unused)
                                     .addr = UINT64_MAX,
                                     .caller_ip = 0x401000,
                                     .caller = 2,
+                                    .code = 2,
+                                    .ip = 0x401234, /* must not be shown, whoever sent it */
                                     .latency_ns = PROTO_UNKNOWN,
                                     .frame_before = PROTO_UNKNOWN,
                                     .frame = PROTO_UNKNOWN,
@@ -109,6 +111,7 @@ static void test_kernel_fault(void **unused)
                     "{\"type\":\"fault\",\"seq\":0,\"time_ns\":5,\"pid\":42,\"tid\":43,\"comm\":\"worker\",\"cpu\":0,"
                     "\"addr\":\"0xffffffffffffffff\",\"mode\":\"kernel\",\"access\":\"read\",\"outcome\":\"failed\","
                     "\"cause\":\"kernel-address\",\"evidence\":\"inferred\",\"unresolved\":true,"
+                    "\"code\":{\"image\":\"/usr/bin/app\",\"section\":\".text\",\"symbol\":\"main\"},"
                     "\"caller\":{\"image\":\"/usr/bin/app\",\"section\":\".text\",\"symbol\":\"main\",\"offset\":0}}");
         end(&f);
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "client/escape.h"
+#include "client/ledger.h"
 #include "client/view_text.h"
 #include "tests/unit/fake_daemon.h"
 
@@ -28,6 +29,8 @@ static const char *const strings[] = {
         "evil\033[31m\n",
         "/opt/a-directory/a-library-with-quite-a-long-name.so.1.2.3",
         "a_namespace::a_class::a_function_with_a_long_name(int, char const*)",
+        "[anon:a/b]",
+        "名字名字名字名字", /* each of these takes two cells */
 };
 
 static const struct proto_def defs[] = {
@@ -43,6 +46,10 @@ static const struct proto_def defs[] = {
         {.kind = DEF_PLACE, .id = 5, .place = {.image = 10, .base = 0x400000}},
         {.kind = DEF_PLACE, .id = 6, .place = {.image = 11, .section = 6, .symbol = 12, .base = 0x7f1000000000}},
         {.kind = DEF_PLACE, .id = 7, .place = {.base = 0x600000}},
+        {.kind = DEF_PLACE, .id = 8, .place = {.image = 8, .section = 6, .symbol = 9}},
+        {.kind = DEF_PLACE, .id = 9, .place = {.image = 2, .base = 0x3ff000}},
+        {.kind = DEF_PLACE, .id = 10, .place = {.image = 14, .symbol = 14, .base = 0x400000}},
+        {.kind = DEF_MAP, .id = 4, .map = {.start = 0x800000, .end = 0x900000, .path = 13}},
         {.kind = DEF_THREAD, .id = 1, .thread = {.pid = 42, .tid = 42, .comm = 1}},
         {.kind = DEF_THREAD, .id = 2, .thread = {.pid = 4194300, .tid = 4194301, .comm = 10}},
 };
@@ -119,6 +126,31 @@ static void kernel_hidden(struct proto_event *e)
         e->code = 0;
 }
 
+/* The symbol may be known where the address may not; then its base is not told either. */
+static void kernel_hidden_symbol(struct proto_event *e)
+{
+        kernel_hidden(e);
+        e->code = 8;
+}
+
+static void named_anonymous(struct proto_event *e)
+{
+        e->addr = 0x800123;
+        e->map = 4;
+        e->place = 0;
+}
+
+/* A file without sections: the position in its map, not the one in the image. */
+static void no_section(struct proto_event *e)
+{
+        e->place = 9;
+}
+
+static void wide_names(struct proto_event *e)
+{
+        e->place = e->code = 10;
+}
+
 static void huge(struct proto_event *e)
 {
         e->addr = 0x7f0000012345;
@@ -171,7 +203,8 @@ static void early_and_incomplete(struct proto_event *e)
 }
 
 static void (*const changes[])(struct proto_event *) = {
-        plain, heap, kernel_mode, kernel_hidden, huge, unmapped, hostile, long_names, undefined, early_and_incomplete,
+        plain,      heap, kernel_mode, kernel_hidden, kernel_hidden_symbol, named_anonymous, no_section,
+        wide_names, huge, unmapped,    hostile,       long_names,           undefined,       early_and_incomplete,
 };
 
 static void put_notes(struct view *view, const struct state *state)
@@ -221,7 +254,7 @@ static void play(struct view *view)
                 .pid = 42, .detail = DETAIL_FULL, .n_threads = 2, .time_ns = 1000000000, .comm = fake_string("worker")};
         struct state state = {0};
 
-        assert_int_equal(state_begin(&state, &attached), 0);
+        assert_int_equal(state_begin(&state, &attached, false), 0);
         define_all(&state);
         view->ops->attached(view, &state, &attached);
         for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
@@ -286,40 +319,148 @@ static void test_terminal(void **unused)
         view = view_text_free(view);
 }
 
-/* At every width: no fault line is wider, and every one is the beginning of the whole line. */
-static void test_cut(void **unused)
+static size_t cells_of(const char *line, const char *end)
+{
+        size_t n_cells = 0;
+
+        while (line < end) {
+                uint32_t point = 0;
+                size_t length = utf8_decode(line, (size_t)(end - line), &point);
+
+                assert_true(length > 0);
+                n_cells += utf8_cells(point);
+                line += length;
+        }
+        return n_cells;
+}
+
+/* Wherever the edge is: no line goes beyond it, and none is broken inside a character. */
+static void test_every_width(void **unused)
 {
         const struct view_text_options options = {0};
-        struct view *whole = view_text_new(&options);
 
-        assert_non_null(whole);
-        play(whole);
         for (uint32_t width = 1; width <= 300; width++) {
                 struct view *view = view_text_new(&options);
-                const char *line, *whole_line = whole->out.data;
                 size_t n_lines = 0;
 
                 assert_non_null(view);
                 view->n_columns = width;
                 play(view);
-                line = view->out.data;
-                while (line < view->out.data + view->out.n_bytes) {
-                        const char *end = strchr(line, '\n'), *whole_end = strchr(whole_line, '\n');
-                        size_t n_bytes = (size_t)(end - line), n_cells = 0;
+                for (const char *line = view->out.data; line < view->out.data + view->out.n_bytes; n_lines++) {
+                        const char *end = strchr(line, '\n');
 
-                        assert_true(n_bytes <= (size_t)(whole_end - whole_line));
-                        assert_memory_equal(line, whole_line, n_bytes);
-                        for (size_t i = 0; i < n_bytes; i++)
-                                n_cells += ((unsigned char)line[i] & 0xc0) != 0x80;
-                        assert_true(n_cells <= width);
+                        assert_true(cells_of(line, end) <= width);
                         line = end + 1;
-                        whole_line = whole_end + 1;
-                        n_lines++;
                 }
                 assert_int_equal(n_lines, 1 + 2 * ARRAY_SIZE(changes));
                 view = view_text_free(view);
         }
-        whole = view_text_free(whole);
+}
+
+static void test_narrow_terminals(void **unused)
+{
+        static const struct {
+                const char *golden;
+                uint32_t n_columns;
+        } terminals[] = {{"view_text_80", 80}, {"view_text_120", 120}, {"view_text_200", 200}};
+        const struct view_text_options options = {0};
+
+        for (size_t i = 0; i < ARRAY_SIZE(terminals); i++) {
+                struct view *view = view_text_new(&options);
+
+                assert_non_null(view);
+                view->n_columns = terminals[i].n_columns;
+                play(view);
+                assert_golden_text(terminals[i].golden, &view->out);
+                view = view_text_free(view);
+        }
+}
+
+static size_t count(const struct text *text, const char *needle)
+{
+        const char *end = text->data + text->n_bytes, *at = text->data;
+        size_t n = 0;
+
+        while ((at = memmem(at, (size_t)(end - at), needle, strlen(needle)))) {
+                at += strlen(needle);
+                n++;
+        }
+        return n;
+}
+
+/* The titles come again when the columns have moved, and not otherwise. */
+static void test_resize(void **unused)
+{
+        const struct view_text_options options = {0};
+        const struct proto_event event = changed(plain);
+        const struct fault_batch batch = {.events = &event, .n_events = 1};
+        static const uint32_t widths[] = {200, 200, 80, 80, 200};
+        struct view *view = view_text_new(&options);
+        struct state state = {0};
+
+        assert_non_null(view);
+        define_all(&state);
+        for (size_t i = 0; i < ARRAY_SIZE(widths); i++) {
+                view->n_columns = widths[i];
+                view->ops->faults(view, &state, &batch);
+        }
+        assert_int_equal(count(&view->out, "CAUSE"), 3);
+        assert_int_equal(count(&view->out, "FRAME"), 2);
+        assert_int_equal(count(&view->out, "0xabc"), 3);
+        state_free(&state);
+        view = view_text_free(view);
+}
+
+/* A command is announced under the name that it gets, not under that of the faultline that has forked it. */
+static void test_command_has_its_own_name(void **unused)
+{
+        const struct proto_attached attached = {
+                .pid = 42, .detail = DETAIL_FULL, .n_threads = 1, .comm = fake_string("faultline")};
+        const struct proto_life exec = {.kind = LIFE_EXEC, .pid = 42, .tid = 42, .comm = fake_string("sh")};
+        const struct proto_end end = {.reason = END_EXITED};
+        const struct view_text_options options = {0};
+        struct view *view = view_text_new(&options);
+        struct state state = {0};
+
+        assert_non_null(view);
+        assert_int_equal(state_begin(&state, &attached, true), 0);
+        view->ops->attached(view, &state, &attached);
+        assert_int_equal(view->err.n_bytes + view->out.n_bytes, 0);
+        assert_int_equal(state_live(&state, &exec), 0);
+        view->ops->life(view, &state, &exec);
+        view->ops->end(view, &state, &end);
+        assert_int_equal(count(&view->err, "-- tracing 42 (sh), full detail, 1 thread\n"), 1);
+        assert_int_equal(count(&view->err, "-- 42 (sh): trace ended"), 1);
+        assert_int_equal(count(&view->err, "faultline"), 0);
+        assert_int_equal(count(&view->out, "CAUSE"), 1);
+        state_free(&state);
+        view = view_text_free(view);
+}
+
+static void test_ledger_in_one_line(void **unused)
+{
+        static const struct {
+                struct proto_ledger ledger;
+                const char *line;
+        } cases[] = {
+                {{0}, "  complete: there was no fault\n"},
+                {{.kernel = 3, .delivered = 3}, "  complete: every fault was shown\n"},
+                {{.kernel = 5, .delivered = 3, .filtered = 2}, "  complete: 3 of 5 faults shown, 2 filtered\n"},
+                {{.kernel = 3, .delivered = 3, .incomplete = 1},
+                 "  NOT complete: every fault was shown, 1 without some of their details\n"},
+                {{.kernel = 15, .dropped_client = 4, .dropped_daemon = 5, .lost_kernel = 6},
+                 "  NOT complete: 0 of 15 faults shown, 4 dropped because the output was too slow, 5 lost inside "
+                 "faultlined, 6 lost because the kernel's buffer was full\n"},
+                {{.kernel = 7, .counted = 7}, "  NOT complete: 0 of 7 faults shown, 7 only counted\n"},
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                CLEANUP_TEXT struct text out = {0};
+
+                ledger_put(&out, &cases[i].ledger);
+                assert_true(out.n_bytes > strlen(cases[i].line));
+                assert_memory_equal(out.data, cases[i].line, strlen(cases[i].line));
+        }
 }
 
 /* With the columns' titles above their cells. */
@@ -353,7 +494,11 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_pipe),
                 cmocka_unit_test(test_terminal),
-                cmocka_unit_test(test_cut),
+                cmocka_unit_test(test_every_width),
+                cmocka_unit_test(test_narrow_terminals),
+                cmocka_unit_test(test_resize),
+                cmocka_unit_test(test_command_has_its_own_name),
+                cmocka_unit_test(test_ledger_in_one_line),
                 cmocka_unit_test(test_header_above_cells),
         };
 

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * In a pipe all columns are there, at stops that never move. On a terminal the columns before PLACE alone take 107
+ * cells, and what touched what would be behind the edge of most windows. So columns are given up one after the other,
+ * what helps least on screen first, until PLACE and CODE have 24 cells each; the last step writes in brief what is
+ * left. PLACE and CODE share the rest evenly.
+ */
+#include "client/layout.h"
+
+#include <string.h>
+
+enum {
+        NAME_GOOD_CELLS = 24, /* worth giving up another column for */
+        NAME_LEAST_CELLS = 8,
+        NAME_MOST_CELLS = 64, /* more is only a longer way for the eye */
+};
+
+static const struct {
+        const char *title, *brief_title;
+        uint32_t width, brief_width;
+        bool right;
+} cells[N_COLUMNS] = {
+        [COLUMN_TIME] = {"TIME", "TIME", 12, 9, true},     [COLUMN_THREAD] = {"PID/TID", "PID/TID", 9, 9, false},
+        [COLUMN_COMM] = {"COMM", "COMM", 16, 16, false},   [COLUMN_LATENCY] = {"LATENCY-US", "LAT-US", 10, 7, true},
+        [COLUMN_OUTCOME] = {"OUTCOME", "O", 11, 1, false}, [COLUMN_CAUSE] = {"CAUSE", "CAUSE", 15, 11, false},
+        [COLUMN_ACCESS] = {"ACCESS", "ACC", 7, 3, false},  [COLUMN_ADDRESS] = {"ADDRESS", "ADDRESS", 14, 14, false},
+        [COLUMN_SIZE] = {"SIZE", "SIZE", 4, 4, false},     [COLUMN_PLACE] = {"PLACE", "PLACE", 42, 42, false},
+        [COLUMN_CODE] = {"CODE", "CODE", 42, 42, false},   [COLUMN_FRAME] = {"FRAME", "FRAME", 17, 17, false},
+};
+
+#define BIT(column) (1U << (column))
+
+/* Each step gives up what the one before it does, and one thing more. */
+static const struct step {
+        unsigned int hidden, brief;
+} steps[] = {
+        {0, 0},
+        {BIT(COLUMN_FRAME), 0},
+        {BIT(COLUMN_FRAME) | BIT(COLUMN_SIZE), 0},
+        {BIT(COLUMN_FRAME) | BIT(COLUMN_SIZE) | BIT(COLUMN_COMM), 0},
+        {BIT(COLUMN_FRAME) | BIT(COLUMN_SIZE) | BIT(COLUMN_COMM), BIT(COLUMN_OUTCOME)},
+        {BIT(COLUMN_FRAME) | BIT(COLUMN_SIZE) | BIT(COLUMN_COMM) | BIT(COLUMN_THREAD), BIT(COLUMN_OUTCOME)},
+        {BIT(COLUMN_FRAME) | BIT(COLUMN_SIZE) | BIT(COLUMN_COMM) | BIT(COLUMN_THREAD), ~0U},
+};
+
+static bool is_name(enum column column)
+{
+        return column == COLUMN_PLACE || column == COLUMN_CODE;
+}
+
+static uint32_t width_of(const struct step *step, enum column column)
+{
+        return step->brief & BIT(column) ? cells[column].brief_width : cells[column].width;
+}
+
+/* Everything but the names, and a space behind each column. */
+static uint32_t fixed_cells(const struct step *step)
+{
+        uint32_t sum = 1; /* between the names */
+
+        for (enum column i = 0; i < N_COLUMNS; i++)
+                if (!is_name(i) && !(step->hidden & BIT(i)))
+                        sum += width_of(step, i) + 1;
+        return sum;
+}
+
+static const struct step *choose_step(uint32_t n_cells)
+{
+        for (size_t i = 0; i + 1 < ARRAY_SIZE(steps); i++)
+                if (fixed_cells(&steps[i]) + 2 * NAME_GOOD_CELLS <= n_cells)
+                        return &steps[i];
+        return &steps[ARRAY_SIZE(steps) - 1];
+}
+
+static uint32_t name_width(uint32_t n_cells)
+{
+        return MIN_OF(MAX_OF(n_cells, (uint32_t)NAME_LEAST_CELLS), (uint32_t)NAME_MOST_CELLS);
+}
+
+void layout_fit(struct layout *ret, uint32_t n_cells)
+{
+        const struct step *step = n_cells > 0 ? choose_step(n_cells) : &steps[0];
+        uint32_t fixed = fixed_cells(step);
+        uint32_t rest = n_cells > fixed ? n_cells - fixed : 0;
+        uint32_t at = 0;
+
+        *ret = (struct layout){.limit = n_cells > 0 ? n_cells : ROW_ENDLESS};
+        for (enum column i = 0; i < N_COLUMNS; i++) {
+                uint32_t width = width_of(step, i);
+
+                if (step->hidden & BIT(i))
+                        continue;
+                if (n_cells > 0 && is_name(i))
+                        width = name_width(i == COLUMN_PLACE ? rest - rest / 2 : rest / 2);
+                ret->columns[i].shown = true;
+                ret->columns[i].brief = step->brief & BIT(i);
+                ret->columns[i].start = at;
+                ret->columns[i].end = at + width;
+                at += width + 1;
+        }
+}
+
+void layout_put_header(const struct layout *layout, struct text *out)
+{
+        struct row row = {.out = out, .limit = layout->limit};
+
+        for (enum column i = 0; i < N_COLUMNS; i++) {
+                const char *title = layout->columns[i].brief ? cells[i].brief_title : cells[i].title;
+
+                if (!layout->columns[i].shown)
+                        continue;
+                if (cells[i].right) {
+                        row_put_right(&row, layout->columns[i].end, title, strlen(title));
+                } else {
+                        row_tab(&row, layout->columns[i].start);
+                        row_put_ascii(&row, title, strlen(title));
+                }
+        }
+        text_put_char(out, '\n');
+}
+
+uint32_t layout_room(const struct layout *layout, enum column column, uint32_t used)
+{
+        uint32_t end = layout->columns[column].end;
+
+        if (layout->limit == ROW_ENDLESS)
+                return ROW_ENDLESS;
+        if (column == COLUMN_CODE && !layout->columns[COLUMN_FRAME].shown)
+                end = layout->limit;
+        return used + NAME_LEAST_CELLS < end ? end - used : NAME_LEAST_CELLS;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A line of columns under construction. Positions and widths count terminal cells; at `limit`, the edge of the
+ * terminal, it ends whatever is put. Inline where every fault line goes through it. Pure.
+ */
+#pragma once
+
+#include "client/text.h"
+
+#define ROW_ENDLESS UINT32_MAX /* as a limit or as room: nothing is cut or shortened */
+
+struct row {
+        struct text *out;
+        uint32_t used;
+        uint32_t limit;
+};
+
+/* As much of a piece as fits, in whole characters; the row is full then. The piece is valid UTF-8. */
+void row_put_cut(struct row *row, const char *bytes, size_t n_bytes);
+
+/* A piece of n_cells with as much taken out of its middle, where "…" stands instead, as makes it fit into room. */
+void row_put_shortened(struct row *row, const char *bytes, size_t n_bytes, uint32_t n_cells, uint32_t room);
+
+static inline void row_put(struct row *row, const char *bytes, size_t n_bytes, uint32_t n_cells)
+{
+        if (n_cells > row->limit - row->used) {
+                row_put_cut(row, bytes, n_bytes);
+                return;
+        }
+        text_put(row->out, bytes, n_bytes);
+        row->used += n_cells;
+}
+
+static inline void row_put_ascii(struct row *row, const char *bytes, size_t n_bytes)
+{
+        row_put(row, bytes, n_bytes, (uint32_t)n_bytes);
+}
+
+/* On to a column; at least one space, except at the beginning. */
+static inline void row_tab(struct row *row, uint32_t start)
+{
+        uint32_t n = row->used < start ? start - row->used : row->used > 0;
+
+        n = MIN_OF(n, row->limit - row->used);
+        text_fill(row->out, ' ', n);
+        row->used += n;
+}
+
+/* Right-aligned: the last byte stands before the cell `end`, if what is there already leaves room. */
+static inline void row_put_right(struct row *row, uint32_t end, const char *bytes, size_t n_bytes)
+{
+        row_tab(row, end > n_bytes ? end - (uint32_t)n_bytes : 0);
+        row_put_ascii(row, bytes, n_bytes);
+}
+
+static inline void row_put_hex(struct row *row, uint64_t value)
+{
+        char digits[TEXT_HEX_MAX_BYTES];
+        char *begin = text_format_hex(digits + sizeof(digits), value);
+
+        row_put_ascii(row, begin, (size_t)(digits + sizeof(digits) - begin));
+}

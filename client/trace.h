@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the trace command share: cmd_trace.c, trace_control.c, trace_output.c, trace_child.c. */
+#pragma once
+
+#include <signal.h>
+
+#include "client/child.h"
+#include "client/conn.h"
+#include "client/options.h"
+#include "client/output.h"
+#include "client/session.h"
+#include "client/view.h"
+
+struct trace_command {
+        const struct options *options;
+        struct conn conn;
+        struct session session;
+        struct child child;
+        struct output output;
+        struct view *view; /* owned */
+        sigset_t old_mask;
+        int signal_fd;
+        uint64_t duration_end_ns; /* 0: not running yet, or no --duration */
+        uint64_t stop_ns;         /* when the end was asked for */
+        uint64_t deadline_ns;     /* for WELCOME, then for END; 0: none */
+        bool over;                /* nothing more comes from the daemon */
+        bool failed;              /* said on standard error */
+        bool quiet_end;           /* our reader has gone, nobody wants to hear more */
+        bool command_ran;
+};
+
+/* --- trace_control.c: what ends a trace --- */
+
+/* The conversation cannot go on. */
+void trace_fail(struct trace_command *t);
+
+/* What a step of the conversation returned, said once. */
+void trace_conclude(struct trace_command *t, int r);
+
+/* Signals come through signal_fd from here on. 0; -errno. */
+int trace_catch_signals(struct trace_command *t) MUST_CHECK;
+void trace_handle_signals(struct trace_command *t);
+
+void trace_await_welcome(struct trace_command *t);
+void trace_await_end(struct trace_command *t); /* anew with each sign of life */
+void trace_check_time(struct trace_command *t);
+int trace_timeout_ms(const struct trace_command *t); /* for poll(2), rounded up; -1: no limit */
+
+/* --- trace_output.c --- */
+
+struct view *trace_make_view(const struct options *options, const struct output *output); /* NULL: out of memory */
+struct view *trace_free_view(const struct options *options, struct view *view);           /* returns NULL */
+
+/* Write out what the view has. Waits while the reader is slow, but not deaf to signals and the clock. */
+void trace_flush(struct trace_command *t);
+
+/* --- trace_child.c: "-- COMMAND" --- */
+
+int trace_start_command(struct trace_command *t) MUST_CHECK; /* 0, also without one; -errno, said */
+void trace_handle_command(struct trace_command *t);          /* release it, or do not run it at all */
+void trace_handle_exec_status(struct trace_command *t);      /* child.status_fd is readable */
+int trace_wait_for_command(struct trace_command *t);         /* the trace is over; returns its status */

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The command is released when its trace runs, and reaped only after its trace has ended: until then its zombie still
+ * holds the counters that the daemon reads for the ledger. After that it goes on as long as it wants.
+ */
+#include "client/trace.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "client/escape.h"
+#include "client/say.h"
+
+int trace_start_command(struct trace_command *t)
+{
+        int r;
+
+        if (!t->options->command)
+                return 0;
+        r = child_start(t->options->command, &t->old_mask, t->conn.daemon_pid, &t->child);
+        if (r < 0)
+                say("cannot start the command: %s", strerror(-r));
+        return r;
+}
+
+void trace_handle_command(struct trace_command *t)
+{
+        if (t->child.hold_fd < 0)
+                return;
+        if (t->session.targets[0].was_attached && !t->session.stopping) {
+                int r = child_release(&t->child);
+
+                t->command_ran = r == 0;
+                if (r < 0)
+                        say("the command was killed before it could be run");
+        } else if (t->session.stopping || session_done(&t->session)) {
+                child_close(&t->child); /* asked to stop before it began, or refused: do not run it untraced */
+        }
+}
+
+void trace_handle_exec_status(struct trace_command *t)
+{
+        child_read_status(&t->child);
+        if (t->child.exec_error != 0) {
+                CLEANUP_TEXT struct text name = {0};
+
+                (void)escape_terminal(&name, t->options->command[0], strlen(t->options->command[0]));
+                say("cannot run '%.*s': %s", (int)name.n_bytes, name.data, strerror(t->child.exec_error));
+        }
+}
+
+int trace_wait_for_command(struct trace_command *t)
+{
+        struct pollfd signals = {.fd = t->signal_fd, .events = POLLIN};
+        int status;
+
+        if (t->child.hold_fd >= 0)
+                child_close(&t->child);
+        if (t->child.status_fd >= 0)
+                trace_handle_exec_status(t);
+        while (!child_reap(&t->child, &status)) {
+                (void)poll(&signals, 1, -1);
+                trace_handle_signals(t);
+        }
+        return status;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A signal or the end of --duration sends STOP, and the traces end when their END has arrived, with the ledger. The
+ * daemon has bounded time for its answers. Signals arrive through a signalfd, so no code runs in a signal handler.
+ */
+#include "client/trace.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+
+#include "client/say.h"
+
+enum { EXIT_INTERRUPTED = 128 + SIGINT };
+
+#define WELCOME_TIMEOUT_NS (30 * NSEC_PER_SEC)
+#define END_TIMEOUT_NS (10 * NSEC_PER_SEC)
+
+/* timeout(1) and others send their signal to the process and then to its group: that is one request, not two. */
+#define SAME_REQUEST_NS (300 * NSEC_PER_MSEC)
+
+static uint64_t now_ns(void)
+{
+        struct timespec now;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+void trace_fail(struct trace_command *t)
+{
+        t->over = true;
+        t->failed = true;
+}
+
+void trace_conclude(struct trace_command *t, int r)
+{
+        if (r >= 0 || t->over || r == -EPIPE || r == -ECONNRESET)
+                return; /* with the peer gone, what it said last is still to be received, and then comes the end */
+        trace_fail(t);
+        if (t->session.reason.n_bytes > 0)
+                say_text(&t->session.reason);
+        else
+                say("the conversation with faultlined failed: %s", strerror(-r));
+}
+
+void trace_await_welcome(struct trace_command *t)
+{
+        t->deadline_ns = now_ns() + WELCOME_TIMEOUT_NS;
+}
+
+void trace_await_end(struct trace_command *t)
+{
+        t->deadline_ns = now_ns() + END_TIMEOUT_NS;
+}
+
+static void stop(struct trace_command *t)
+{
+        if (t->session.stopping || t->over)
+                return;
+        t->stop_ns = now_ns();
+        trace_await_end(t);
+        trace_conclude(t, session_stop(&t->session));
+}
+
+/* --- signals --- */
+
+static void forward(const struct trace_command *t, const struct signalfd_siginfo *info)
+{
+        /* The terminal has sent its signals to the whole process group already. */
+        if (t->command_ran && t->child.pid > 0 && info->ssi_code != SI_KERNEL)
+                (void)kill(t->child.pid, (int)info->ssi_signo);
+}
+
+static bool is_second_request(const struct trace_command *t)
+{
+        return t->session.stopping && !t->over && !session_done(&t->session) && now_ns() - t->stop_ns > SAME_REQUEST_NS;
+}
+
+void trace_handle_signals(struct trace_command *t)
+{
+        struct signalfd_siginfo info;
+
+        while (read(t->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+                if (info.ssi_signo == SIGCHLD)
+                        continue;
+                forward(t, &info);
+                if (info.ssi_signo == SIGINT && is_second_request(t))
+                        _exit(EXIT_INTERRUPTED);
+                stop(t);
+        }
+}
+
+int trace_catch_signals(struct trace_command *t)
+{
+        /* SIGPIPE is only blocked: a reader that has gone shows as EPIPE, and the command gets our old mask back. */
+        static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
+        sigset_t mask;
+
+        (void)sigemptyset(&mask);
+        for (size_t i = 0; i < ARRAY_SIZE(caught); i++)
+                (void)sigaddset(&mask, caught[i]);
+        (void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored it would reap our children for us */
+        (void)sigaddset(&mask, SIGPIPE);
+        if (sigprocmask(SIG_BLOCK, &mask, &t->old_mask) < 0)
+                return -errno;
+        (void)sigdelset(&mask, SIGPIPE);
+        t->signal_fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+        return t->signal_fd < 0 ? -errno : 0;
+}
+
+/* --- time --- */
+
+static bool any_running(const struct session *session)
+{
+        for (size_t i = 0; i < session->n_targets; i++)
+                if (session->targets[i].phase == TARGET_RUNNING)
+                        return true;
+        return false;
+}
+
+void trace_check_time(struct trace_command *t)
+{
+        uint64_t now = now_ns();
+
+        if (t->options->duration_ns > 0 && t->duration_end_ns == 0 && any_running(&t->session) &&
+            __builtin_add_overflow(now, t->options->duration_ns, &t->duration_end_ns))
+                t->duration_end_ns = UINT64_MAX;
+        if (t->duration_end_ns > 0 && now >= t->duration_end_ns)
+                stop(t);
+        if (!t->session.stopping && session_welcomed(&t->session))
+                t->deadline_ns = 0;
+        if (t->deadline_ns == 0 || now < t->deadline_ns || t->over)
+                return;
+        trace_fail(t);
+        if (t->session.stopping)
+                say("faultlined did not end the trace within %d s; there is no ledger, try again or restart faultlined",
+                    (int)(END_TIMEOUT_NS / NSEC_PER_SEC));
+        else
+                say("faultlined did not answer within %d s; try again, restart faultlined, or use --private",
+                    (int)(WELCOME_TIMEOUT_NS / NSEC_PER_SEC));
+}
+
+int trace_timeout_ms(const struct trace_command *t)
+{
+        uint64_t next = UINT64_MAX, now;
+
+        if (t->deadline_ns > 0)
+                next = t->deadline_ns;
+        if (t->duration_end_ns > 0 && !t->session.stopping)
+                next = MIN_OF(next, t->duration_end_ns);
+        if (next == UINT64_MAX)
+                return -1;
+        now = now_ns();
+        if (next <= now)
+                return 0;
+        return (int)MIN_OF((next - now) / NSEC_PER_MSEC + 1, (uint64_t)INT_MAX);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What faultline says about itself: all of it for --help, the beginning for somebody who has only typed its name. */
+#include "client/options.h"
+
+static const char usage[] = "Usage: faultline [trace] TARGET [options]\n"
+                            "Show every page fault of a running process as it happens.\n"
+                            "\n"
+                            "  faultline -p 1234                      a running process, until Ctrl-C\n"
+                            "  faultline --outcome=major -- ./server   what a new process waits for\n";
+
+void options_put_usage(struct text *out)
+{
+        text_put_string(out, usage);
+        text_put_string(out, "\n"
+                             "TARGET is -p PID[,PID...] or -- COMMAND [ARG...]; faultline --help lists the options.\n");
+}
+
+void options_put_help(struct text *out)
+{
+        text_put_string(out, usage);
+        text_put_string(out, "\n"
+                             "TARGET:\n"
+                             "  -p PID[,PID...]          running processes\n"
+                             "  -- COMMAND [ARG...]      a new process, traced from its first instruction\n"
+                             "\n"
+                             "Options:\n"
+                             "  --detail=basic|full      how much to find out (default: as much as is permitted)\n"
+                             "  --format=text|json       a line for people or an object for programs (default: text)\n"
+                             "  --outcome=LIST           only faults with these outcomes, e.g. major,failed\n"
+                             "  --cause=LIST             only faults with these causes, e.g. cow-copy,zero-fill\n"
+                             "  --access=LIST            only faults with these accesses, e.g. write\n"
+                             "  --map=GLOB               only faults in maps whose path matches, e.g. '*/libc.so*'\n"
+                             "  --min-latency=TIME       only faults that took at least so long (no unit: us)\n"
+                             "  --duration=TIME          stop after so long (no unit: s)\n"
+                             "  --count=N                stop after N faults of each process\n"
+                             "  --socket=PATH            use the faultlined that listens there\n"
+                             "  --private                start a faultlined of one's own, do not use the service\n"
+                             "  --color=auto|always|never\n"
+                             "  --version, --help\n"
+                             "\n"
+                             "TIME is a number with a unit: ns, us, ms, s, min, h.\n"
+                             "See faultline(1) for the columns, the causes and the ledger.\n");
+}
