@@ -19,11 +19,12 @@
 #define VDSO_NAME "[vdso]"
 #define BRK_RANDOM_BYTES ((uint64_t)1 << 30)
 #define TEXT_INTERVAL_NS (UINT64_C(20) * NSEC_PER_MSEC)
-#define SMAPS_MAX_MAPS 4096
+#define SMAPS_MAX_MAPS 1024
 /* Asking for VmFlags walks the page tables of the target: spend at most a tenth of the time on it, or a hundredth. */
 #define USERFAULT_SHARE 10
 #define USERFAULT_SHARE_DEAR 100
 #define USERFAULT_CHEAP_NS NSEC_PER_MSEC
+#define USERFAULT_WAIT_NS (UINT64_C(100) * NSEC_PER_MSEC)
 
 static uint64_t now(void)
 {
@@ -114,23 +115,20 @@ static void add_userfault(void *user, uint64_t start, uint64_t end)
         addresses->userfault[addresses->n_userfault++] = (struct address_range){start, end};
 }
 
-static void ask_userfault(struct addresses *addresses)
+void addresses_take_smaps(struct addresses *addresses, const char *text, size_t n_text, uint64_t begun_ns,
+                          uint64_t ended_ns)
 {
-        CLEANUP_FREE char *text = NULL;
-        uint64_t begun = now();
-        size_t n;
-
-        if (addresses->smaps_fd < 0 || aspace_count(addresses->aspace) > SMAPS_MAX_MAPS)
-                return;
-        if (procfile_read(addresses->smaps_fd, &text, &n) < 0 || !n)
+        addresses->userfault_pending = false;
+        addresses->userfault_answered_ns = ended_ns;
+        addresses->userfault_cost_ns = ended_ns - begun_ns;
+        if (!n_text)
                 return;
         addresses->n_userfault = 0;
-        (void)procmaps_find_flag(text, n, "um", add_userfault, addresses);
-        (void)procmaps_find_flag(text, n, "uw", add_userfault, addresses);
-        (void)procmaps_find_flag(text, n, "ui", add_userfault, addresses);
+        (void)procmaps_find_flag(text, n_text, "um", add_userfault, addresses);
+        (void)procmaps_find_flag(text, n_text, "uw", add_userfault, addresses);
+        (void)procmaps_find_flag(text, n_text, "ui", add_userfault, addresses);
         addresses->userfault_known = true;
-        addresses->userfault_asked_ns = now();
-        addresses->userfault_cost_ns = addresses->userfault_asked_ns - begun;
+        addresses->userfault_asked_ns = begun_ns;
 }
 
 static int read_text(struct addresses *addresses)
@@ -147,13 +145,14 @@ static int read_text(struct addresses *addresses)
 
 int addresses_snapshot(struct addresses *addresses)
 {
-        int r;
-
         addresses->snapshot_ns = now();
-        r = read_text(addresses);
-        if (r >= 0)
-                ask_userfault(addresses);
-        return r;
+        return read_text(addresses);
+}
+
+int addresses_take_maps(struct addresses *addresses, const char *text, size_t n_text, uint64_t begun_ns)
+{
+        addresses->snapshot_ns = addresses->text_read_ns = begun_ns;
+        return overlay_text(addresses, text, n_text);
 }
 
 /*
@@ -217,6 +216,8 @@ void addresses_exec(struct addresses *addresses)
         addresses->maps_fd = addresses->smaps_fd = -1;
         addresses->n_userfault = 0;
         addresses->userfault_known = true; /* a registration does not survive an exec */
+        addresses->userfault_wanted = addresses->userfault_pending = false;
+        addresses->generation++;
         addresses->heap = HEAP_LOADING;
         addresses->program_inode = addresses->program_end = 0;
 }
@@ -301,16 +302,26 @@ struct map *addresses_lookup(struct addresses *addresses, uint64_t addr)
         return map;
 }
 
-bool addresses_userfault(struct addresses *addresses, uint64_t addr, bool suspicious, bool *ret_known)
+bool addresses_userfault(const struct addresses *addresses, uint64_t addr, bool *ret_known)
 {
-        uint64_t cost_ns = addresses->userfault_cost_ns;
-        uint64_t pause_ns = cost_ns * (cost_ns < USERFAULT_CHEAP_NS ? USERFAULT_SHARE : USERFAULT_SHARE_DEAR);
-
-        if (suspicious && now() - addresses->userfault_asked_ns > pause_ns)
-                ask_userfault(addresses);
         *ret_known = addresses->userfault_known;
         for (size_t i = 0; i < addresses->n_userfault; i++)
                 if (addr >= addresses->userfault[i].start && addr < addresses->userfault[i].end)
                         return true;
         return false;
+}
+
+bool addresses_await_userfault(struct addresses *addresses, uint64_t end_ns, uint64_t now_ns)
+{
+        uint64_t cost_ns = addresses->userfault_cost_ns;
+        uint64_t pause_ns = cost_ns * (cost_ns < USERFAULT_CHEAP_NS ? USERFAULT_SHARE : USERFAULT_SHARE_DEAR);
+
+        if (addresses->userfault_pending)
+                return now_ns < addresses->userfault_wanted_ns + USERFAULT_WAIT_NS;
+        if (addresses->smaps_fd < 0 || addresses->userfault_asked_ns >= end_ns ||
+            now_ns < addresses->userfault_answered_ns + pause_ns || aspace_count(addresses->aspace) > SMAPS_MAX_MAPS)
+                return false;
+        addresses->userfault_wanted = addresses->userfault_pending = true;
+        addresses->userfault_wanted_ns = now_ns;
+        return true;
 }

@@ -34,16 +34,24 @@ struct addresses {
         struct address_range *userfault;
         size_t n_userfault, size_userfault;
         bool userfault_known;
-        uint64_t userfault_asked_ns, userfault_cost_ns;
+        bool userfault_wanted;  /* the owner is to read VmFlags and bring them by addresses_take_smaps() */
+        bool userfault_pending; /* ... and has not yet */
+        uint64_t userfault_wanted_ns, userfault_asked_ns, userfault_answered_ns, userfault_cost_ns;
+        uint32_t generation; /* grows with each exec: what was read before is about memory that is gone */
 };
 
 /* Takes the descriptors. 0 or -ENOMEM. */
 int addresses_init(struct addresses *addresses, int maps_fd, int smaps_fd) MUST_CHECK;
 void addresses_deinit(struct addresses *addresses);
 
-/* Read /proc/PID/maps and VmFlags: what is mapped now, at the start and after records were lost. 0 or -errno (the
- * process may just have gone: not fatal). */
+/* Read /proc/PID/maps now. 0 or -errno (the process may just have gone: not fatal). */
 int addresses_snapshot(struct addresses *addresses) MUST_CHECK;
+/* The same from a text that somebody else has begun to read at begun_ns, before any record was applied. 0 or -ENOMEM.
+ */
+int addresses_take_maps(struct addresses *addresses, const char *text, size_t n_text, uint64_t begun_ns) MUST_CHECK;
+/* The VmFlags that were wanted; n_text 0 = they could not be had. */
+void addresses_take_smaps(struct addresses *addresses, const char *text, size_t n_text, uint64_t begun_ns,
+                          uint64_t ended_ns);
 /* Apply a MAP record. */
 int addresses_record(struct addresses *addresses, const struct record *record) MUST_CHECK;
 /* After an exec nothing known is true, and the old descriptors answer for the old memory. */
@@ -57,5 +65,10 @@ struct map *addresses_of_fault(struct addresses *addresses, const struct fault *
 /* The map at an address whose access is not in doubt. Borrowed. */
 struct map *addresses_lookup(struct addresses *addresses, uint64_t addr);
 
-/* Whether addr is registered with userfaultfd; asks again when it is worth it. *ret_known: false = cannot tell. */
-bool addresses_userfault(struct addresses *addresses, uint64_t addr, bool suspicious, bool *ret_known);
+/* Whether addr is registered with userfaultfd, as last asked. *ret_known: false = cannot tell. */
+bool addresses_userfault(const struct addresses *addresses, uint64_t addr, bool *ret_known);
+/*
+ * A fault that ended at end_ns waited long enough to have waited for user space: have VmFlags read if that is worth it.
+ * true: the answer is on its way.
+ */
+bool addresses_await_userfault(struct addresses *addresses, uint64_t end_ns, uint64_t now_ns);

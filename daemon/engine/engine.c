@@ -26,6 +26,8 @@
 #define TICK_NS (UINT64_C(10) * NSEC_PER_MSEC)
 #define SETTINGS_INTERVAL_NS NSEC_PER_SEC
 #define ABANDONED_NS (UINT64_C(2) * NSEC_PER_SEC)
+#define READY_WAIT_NS (UINT64_C(200) * NSEC_PER_MSEC)
+#define CLOSING_NS (UINT64_C(2500) * NSEC_PER_MSEC)
 #define STRIPPED_NS (UINT64_C(500) * NSEC_PER_MSEC) /* the monitor learns of a death within that */
 #define MAX_EVENTS 64
 #define MESSAGES_PER_PEER 16
@@ -52,7 +54,8 @@ struct peer_entry { /* a peer and its place in the loop */
 
 struct engine {
         int link_fd, epoll_fd, swaps_fd, numa_fd; /* the last two in /proc, -1 = this kernel has none */
-        struct worker *worker;
+        struct worker *worker;                    /* images */
+        struct worker *reader;                    /* /proc files, which may wait for a target's locks */
         struct names *names;
         struct peer_entry *peers;
         struct trace *traces;
@@ -60,6 +63,7 @@ struct engine {
         uint32_t next_req;
         uint64_t next_tick_ns, settings_read_ns;
         bool swap_in_use, numa_balancing, ring_ready, backlog, stop;
+        uint64_t closing_until_ns; /* the monitor has gone: bring clients their END until then; 0 = it is there */
 };
 
 static uint64_t now(void)
@@ -78,10 +82,10 @@ static int watch(struct engine *engine, int op, int fd, uint32_t events, enum so
         return epoll_ctl(engine->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
 }
 
-/* To the monitor; without it the engine has no purpose. */
+/* To the monitor; without it the engine has no purpose but to finish. */
 static void tell(struct engine *engine, const struct link_message *message)
 {
-        if (link_send(engine->link_fd, message, NULL, 0) < 0)
+        if (!engine->closing_until_ns && link_send(engine->link_fd, message, NULL, 0) < 0)
                 engine->stop = true;
 }
 
@@ -337,19 +341,28 @@ static void check_limits(struct engine *engine, struct trace *trace)
         }
 }
 
+/* A client that is far behind reads of the gap late: its trace waits for it as long as it is there. */
+static bool is_awaited(const struct engine *engine, const struct trace *trace)
+{
+        for (const struct attach *attach = engine->attaches; attach; attach = attach->next)
+                if (attach->trace == trace)
+                        return true;
+        for (const struct peer_entry *entry = engine->peers; entry && trace->restarted; entry = entry->next)
+                if (!entry->gone && entry->peer->conn == trace->info.conn)
+                        return trace->state != TRACE_OVER && !trace->was_resumed;
+        return false;
+}
+
 static void check_abandoned(struct engine *engine, struct trace *trace, uint64_t now_ns)
 {
-        bool awaited = false;
-
-        for (struct attach *attach = engine->attaches; attach; attach = attach->next)
-                awaited |= attach->trace == trace;
-        if (trace->fanout.subscriptions || awaited) {
+        if (trace->fanout.subscriptions || is_awaited(engine, trace)) {
                 trace->abandoned_ns = 0;
                 return;
         }
         if (!trace->abandoned_ns)
                 trace->abandoned_ns = now_ns;
-        if (!trace->restarted || trace->state == TRACE_OVER || now_ns - trace->abandoned_ns > ABANDONED_NS)
+        /* The connections come after the traces, from a monitor that may be busy. */
+        if (!trace->restarted || trace->was_resumed || now_ns - trace->abandoned_ns > ABANDONED_NS)
                 close_trace(engine, trace);
 }
 
@@ -367,6 +380,9 @@ static void read_settings(struct engine *engine, uint64_t now_ns)
         engine->swap_in_use = n > 0 && memchr(text, '\n', (size_t)n) != text + n - 1;
         engine->numa_balancing = engine->numa_fd >= 0 && pread(engine->numa_fd, text, 1, 0) == 1 && text[0] != '0';
 }
+
+static void tell_ready(struct engine *engine, struct trace *trace);
+static void read_wanted(struct engine *engine, struct trace *trace);
 
 static void run_traces(struct engine *engine)
 {
@@ -388,6 +404,9 @@ static void run_traces(struct engine *engine)
                                 fail_trace(trace);
                         check_limits(engine, trace);
                 }
+                read_wanted(engine, trace);
+                if (trace->ready_by_ns && now_ns >= trace->ready_by_ns)
+                        tell_ready(engine, trace);
                 check_abandoned(engine, trace, now_ns);
         }
 }
@@ -480,6 +499,70 @@ static int take_trace(struct engine *engine, struct link_received *received)
         return 0;
 }
 
+static void tell_ready(struct engine *engine, struct trace *trace)
+{
+        trace->ready_by_ns = 0;
+        tell_id(engine, LINK_READY, trace->id);
+}
+
+/* Have a /proc file read. The job has a descriptor of its own: the trace may end or execute meanwhile. */
+static int read_file(struct engine *engine, struct trace *trace, enum job_kind kind, int fd)
+{
+        struct job *job;
+        int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+        if (copy < 0)
+                return -EBADF;
+        job = calloc(1, sizeof(*job));
+        if (!job) {
+                cleanup_close(&copy);
+                return -ENOMEM;
+        }
+        job->kind = kind;
+        job->fd = copy;
+        job->trace = trace->id;
+        job->generation = trace->addresses.generation;
+        worker_submit(engine->reader, job);
+        return 0;
+}
+
+static void read_wanted(struct engine *engine, struct trace *trace)
+{
+        struct addresses *addresses = &trace->addresses;
+
+        if (!addresses->userfault_wanted)
+                return;
+        addresses->userfault_wanted = false;
+        if (read_file(engine, trace, JOB_SMAPS, addresses->smaps_fd) < 0)
+                addresses->userfault_pending = false;
+}
+
+/* What is mapped is known; VmFlags are worth a moment too, so that the first causes can be measured. */
+static void maps_read(struct engine *engine, struct trace *trace, const struct job *job)
+{
+        if (job->error < 0 ||
+            addresses_take_maps(&trace->addresses, job->text, job->n_text, job->begun_ns) == -ENOMEM ||
+            trace->info.flags & LINK_ATTACH_FROM_EXEC ||
+            !addresses_await_userfault(&trace->addresses, UINT64_MAX, now()))
+                tell_ready(engine, trace);
+}
+
+static void file_read(struct engine *engine, struct job *job)
+{
+        struct trace *trace = find_trace(engine, job->trace);
+
+        if (trace && job->generation == trace->addresses.generation) {
+                if (job->kind == JOB_MAPS)
+                        maps_read(engine, trace, job);
+                else
+                        addresses_take_smaps(&trace->addresses, job->text, job->error < 0 ? 0 : job->n_text,
+                                             job->begun_ns, job->ended_ns);
+                if (job->kind == JOB_SMAPS && trace->ready_by_ns)
+                        tell_ready(engine, trace);
+        }
+        job_free(job);
+}
+
 static int take_rings(struct engine *engine, struct link_received *received)
 {
         struct trace *trace = find_trace(engine, received->message.rings.trace);
@@ -494,12 +577,13 @@ static int take_rings(struct engine *engine, struct link_received *received)
                 r = watch(engine, EPOLL_CTL_ADD, trace->maps[i].fd, EPOLLIN, SOURCE_RING, NULL);
         if (r < 0)
                 return r;
-        /* The process may just have gone: the monitor tells of that. */
-        if (addresses_snapshot(&trace->addresses) == -ENOMEM)
-                return -ENOMEM;
-        if (!trace->restarted)
-                tell_id(engine, LINK_READY, trace->id);
         trace->state = TRACE_READY;
+        /* A trace taken over runs already: its records must not come before what they change. */
+        if (trace->restarted)
+                return addresses_snapshot(&trace->addresses) == -ENOMEM ? -ENOMEM : 0;
+        trace->ready_by_ns = now() + READY_WAIT_NS;
+        if (read_file(engine, trace, JOB_MAPS, trace->addresses.maps_fd) < 0)
+                tell_ready(engine, trace);
         return 0;
 }
 
@@ -613,8 +697,12 @@ static void read_link(struct engine *engine)
                         return;
                 (void)fprintf(stderr, "<3>faultlined engine: a message of the monitor could not be served: %s\n",
                               strerror(-r));
+                engine->stop = true;
+                return;
         }
-        engine->stop = true;
+        /* The monitor has gone. It has told how every trace ended; the clients are still to hear of it. */
+        (void)epoll_ctl(engine->epoll_fd, EPOLL_CTL_DEL, engine->link_fd, NULL);
+        engine->closing_until_ns = now() + CLOSING_NS;
 }
 
 /* ---- clients ---- */
@@ -638,6 +726,7 @@ static void resume(struct engine *engine, struct peer *peer, const struct peer_c
         }
         peer->n_subscriptions++;
         tell_attached(trace, subscription, command->resume.req);
+        trace->was_resumed = true;
         if (trace->has_held)
                 take_counts(engine, &trace->held);
 }
@@ -724,8 +813,10 @@ static int timeout_ms(const struct engine *engine)
 
         if (engine->backlog)
                 return 0;
+        if (engine->closing_until_ns)
+                return TICK_NS / NSEC_PER_MSEC;
         for (const struct trace *trace = engine->traces; trace; trace = trace->next)
-                if (trace->state == TRACE_RUNNING || trace->state == TRACE_ENDING)
+                if (trace->state == TRACE_RUNNING || trace->state == TRACE_ENDING || trace->ready_by_ns)
                         return now_ns >= engine->next_tick_ns
                                        ? 0
                                        : (int)((engine->next_tick_ns - now_ns + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
@@ -743,8 +834,10 @@ static void handle(struct engine *engine, const struct epoll_event *event)
                 read_link(engine);
                 break;
         case SOURCE_WORKER:
-                while ((job = worker_done(engine->worker)))
-                        if (names_loaded(engine->names, job) < 0)
+                while ((job = worker_done(owner)))
+                        if (owner == engine->reader)
+                                file_read(engine, job);
+                        else if (names_loaded(engine->names, job) < 0)
                                 engine->stop = true;
                 break;
         case SOURCE_PEER:
@@ -755,6 +848,18 @@ static void handle(struct engine *engine, const struct epoll_event *event)
                 engine->ring_ready = true;
                 break;
         }
+}
+
+/* Nobody is left who could still be told something, or they have not listened. */
+static bool is_finished(const struct engine *engine)
+{
+        bool is_told = true;
+
+        for (const struct peer_entry *entry = engine->peers; entry; entry = entry->next)
+                for (const struct subscription *s = entry->peer ? entry->peer->subscriptions : NULL; s;
+                     s = s->next_in_peer)
+                        is_told &= !s->ended && !find_trace(engine, s->trace);
+        return is_told || now() >= engine->closing_until_ns;
 }
 
 static int loop(struct engine *engine)
@@ -772,6 +877,8 @@ static int loop(struct engine *engine)
                 run_traces(engine);
                 write_peers(engine);
                 forget_gone_peers(engine);
+                if (engine->closing_until_ns && is_finished(engine))
+                        break;
         }
         return 0;
 }
@@ -788,11 +895,15 @@ static int engine_init(struct engine *engine, int link_fd)
                 return -errno;
         r = worker_new(&engine->worker);
         if (r >= 0)
+                r = worker_new(&engine->reader);
+        if (r >= 0)
                 r = names_new(link_fd, engine->worker, &engine->names);
         if (r >= 0)
                 r = watch(engine, EPOLL_CTL_ADD, link_fd, EPOLLIN, SOURCE_LINK, NULL);
         if (r >= 0)
-                r = watch(engine, EPOLL_CTL_ADD, worker_fd(engine->worker), EPOLLIN, SOURCE_WORKER, NULL);
+                r = watch(engine, EPOLL_CTL_ADD, worker_fd(engine->worker), EPOLLIN, SOURCE_WORKER, engine->worker);
+        if (r >= 0)
+                r = watch(engine, EPOLL_CTL_ADD, worker_fd(engine->reader), EPOLLIN, SOURCE_WORKER, engine->reader);
         return r < 0 ? r : sandbox_enter();
 }
 
@@ -811,6 +922,7 @@ static void engine_deinit(struct engine *engine)
                 trace_free(trace);
         }
         engine->worker = worker_free(engine->worker);
+        engine->reader = worker_free(engine->reader);
         engine->names = names_free(engine->names);
         cleanup_close(&engine->epoll_fd);
         cleanup_close(&engine->swaps_fd);

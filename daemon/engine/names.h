@@ -15,7 +15,7 @@
 #include "daemon/engine/worker.h"
 #include "daemon/link/link.h"
 
-#define NAMES_WAIT_NS (UINT64_C(500) * NSEC_PER_MSEC)
+#define NAMES_WAIT_NS (UINT64_C(2) * NSEC_PER_SEC)
 
 enum image_state {
         IMAGE_WAITING, /* somebody works on it */

@@ -354,12 +354,23 @@ static bool map_waits(const struct map *map, uint64_t now_ns)
         return map && map->image && names_is_waiting(map->image, now_ns);
 }
 
-static bool must_wait(const struct resolve *resolve, const struct fault *fault, uint64_t now_ns)
+/* Long enough to have waited for user space; clearing a huge page takes long by itself. */
+static bool is_suspicious(const struct fault *fault)
+{
+        return fault->map && fault->map->kind != MAP_KIND_FILE && fault->map->kind != MAP_KIND_SPECIAL &&
+               fault->completed && fault->latency_ns != UINT64_MAX && fault->latency_ns > SUSPICIOUS_NS &&
+               fault->after.page_bytes <= 1u << PAGE_SHIFT;
+}
+
+static bool must_wait(struct resolve *resolve, const struct fault *fault, uint64_t now_ns)
 {
         bool kernel = false;
 
         if (fault->mode == MODE_KERNEL)
                 (void)names_kernel(resolve->names, now_ns, &kernel);
+        if (is_suspicious(fault) &&
+            addresses_await_userfault(resolve->addresses, fault->time_ns + fault->latency_ns, now_ns))
+                return true;
         return kernel || map_waits(fault->map, now_ns) || map_waits(fault->code_map, now_ns) ||
                map_waits(fault->caller_map, now_ns);
 }
@@ -367,13 +378,6 @@ static bool must_wait(const struct resolve *resolve, const struct fault *fault, 
 static bool map_unresolved(const struct map *map)
 {
         return map && map->image && map->image->state == IMAGE_WAITING;
-}
-
-/* Long enough to have waited for user space; clearing a huge page takes long by itself. */
-static bool is_suspicious(const struct fault *fault)
-{
-        return fault->completed && fault->latency_ns != UINT64_MAX && fault->latency_ns > SUSPICIOUS_NS &&
-               fault->after.page_bytes <= 1u << PAGE_SHIFT;
 }
 
 static void classify_now(struct resolve *resolve, struct fault *fault)
@@ -387,8 +391,7 @@ static void classify_now(struct resolve *resolve, struct fault *fault)
         struct stat st;
 
         if (fault->map && fault->map->kind != MAP_KIND_FILE && fault->map->kind != MAP_KIND_SPECIAL)
-                context.userfault = addresses_userfault(resolve->addresses, fault->addr, is_suspicious(fault),
-                                                        &context.userfault_known);
+                context.userfault = addresses_userfault(resolve->addresses, fault->addr, &context.userfault_known);
         if (slot && slot->state == IMAGE_READY)
                 context.file_is_shmem = slot->shmem;
         if (slot && !fault->completed && slot->state == IMAGE_READY && slot->fd >= 0 && fstat(slot->fd, &st) == 0) {

@@ -41,6 +41,7 @@ struct trace {
         struct link_started started;
         enum trace_state state;
         bool restarted;        /* taken over from an engine that died */
+        bool was_resumed;      /* ... and its client has come back */
         uint64_t abandoned_ns; /* no subscription since */
 
         size_t n_rings_got;      /* of info.n_cpus */
@@ -57,7 +58,9 @@ struct trace {
         struct dict *dict;
         struct fanout fanout;
 
-        bool exec_pending; /* new /proc descriptors are to be asked for */
+        uint64_t ready_by_ns; /* OPENING, rings mapped: READY is sent by then, whether /proc has answered or not; 0 =
+                                 not yet */
+        bool exec_pending;    /* new /proc descriptors are to be asked for */
         /*
          * After an exec whose program its tracers may not watch (set-user-ID, unreadable) the kernel removes the task's
          * events and reports EXIT although the process lives (kernel/events/core.c, perf_event_exit_task).

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <time.h>
 
 #include "daemon/engine/procfile.h"
 
@@ -56,6 +57,7 @@ struct job *job_free(struct job *job)
                 cleanup_close(&job->fd);
                 image_free(job->image);
                 symtab_free(job->symtab);
+                free(job->text);
                 free(job);
         }
         return NULL;
@@ -80,9 +82,28 @@ static void run_kallsyms(struct job *job)
                 job->error = symtab_from_kallsyms(text, n, &job->symtab);
 }
 
+static uint64_t now(void)
+{
+        struct timespec ts;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static void run_read(struct job *job)
+{
+        job->begun_ns = now();
+        job->error = procfile_read(job->fd, &job->text, &job->n_text);
+        job->ended_ns = now();
+}
+
 static void run_job(struct job *job)
 {
         switch (job->kind) {
+        case JOB_MAPS:
+        case JOB_SMAPS:
+                run_read(job);
+                break;
         case JOB_LOAD:
                 run_load(job);
                 break;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The one thread beside the pipeline: it turns files into symbol tables, which may take a second and must not hold up
- * events. Bytes in, tables out; a job belongs to the worker from worker_submit() until worker_done() returns it.
+ * A thread beside the pipeline, for what may take a second and must not hold up events: one turns files into symbol
+ * tables, another reads /proc files, which wait for the target's own locks. Bytes in, tables out; a job belongs to the
+ * worker from worker_submit() until worker_done() returns it.
  */
 #pragma once
 
@@ -16,6 +17,8 @@ enum job_kind {
         JOB_LOAD,     /* fd -> image, shmem, file_bytes */
         JOB_DEBUG,    /* fd + image -> symbols added to image */
         JOB_KALLSYMS, /* fd -> symtab */
+        JOB_MAPS,     /* fd: /proc/PID/maps -> text */
+        JOB_SMAPS,    /* fd: /proc/PID/smaps -> text */
 };
 
 struct job {
@@ -26,7 +29,11 @@ struct job {
         int error;   /* result: 0 or -errno */
         struct image *image;
         struct symtab *symtab;
-        bool shmem; /* the file lies on tmpfs */
+        uint32_t trace, generation; /* JOB_MAPS, JOB_SMAPS: the submitter's */
+        char *text;
+        size_t n_text;
+        uint64_t begun_ns, ended_ns; /* CLOCK_MONOTONIC, of the reading */
+        bool shmem;                  /* the file lies on tmpfs */
 };
 
 struct worker;

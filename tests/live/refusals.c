@@ -12,23 +12,6 @@
 
 #include "tests/support/harness.h"
 
-static void check_refused(struct client *client, const char *what, const char *pid)
-{
-        CLEANUP_FREE char *errors = NULL;
-        size_t n_lines = 0;
-        int status = client_finish(client);
-
-        errors = child_errors(&client->child);
-        for (const char *p = errors; (p = strchr(p, '\n')); p++)
-                n_lines++;
-        CHECK(status == 1, "%s: exit status %d instead of 1", what, status);
-        CHECK(n_lines == 1, "%s: %zu lines on standard error instead of one", what, n_lines);
-        CHECK(strstr(errors, pid), "%s: the line does not name %s: %s", what, pid, errors);
-        CHECK(client->n_faults == 0 && !client_find(client, "attached"), "%s: a trace began", what);
-        printf("%-18s %s", what, errors);
-        client_free(client);
-}
-
 static void refuse_pid(const char *what, pid_t pid, const char *socket)
 {
         char number[16];
@@ -38,6 +21,7 @@ static void refuse_pid(const char *what, pid_t pid, const char *socket)
         (void)snprintf(number, sizeof(number), "%d", (int)pid);
         client_start(&client, args);
         check_refused(&client, what, number);
+        client_free(&client);
 }
 
 static pid_t make_zombie(void)
@@ -62,6 +46,7 @@ static void refuse_self(void)
         child_start(&client.child, argv, &(struct child_options){.dies_with_us = true});
         (void)snprintf(number, sizeof(number), "%d", (int)client.child.pid);
         check_refused(&client, "the client itself", number);
+        client_free(&client);
 }
 
 static void refuse_daemon(void)

@@ -46,6 +46,55 @@ static void test_engine_killed(void)
         CHECK(target_finish(&target) == 0, "the target failed");
 }
 
+/* Until the process has dealt with a signal that was sent to it, and waits again. */
+static void wait_until_handled(pid_t pid, int signo)
+{
+        char path[64], line[128];
+        unsigned long long pending = ~0ULL;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+        harness_doing("waiting for a signal to be handled");
+        while (pending & 1ULL << (signo - 1)) {
+                FILE *f = fopen(path, "re");
+
+                CHECK(f, "%s: %s", path, strerror(errno));
+                while (fgets(line, sizeof(line), f))
+                        (void)sscanf(line, "ShdPnd: %llx", &pending);
+                (void)fclose(f);
+                (void)poll(NULL, 0, 1);
+        }
+        process_wait_state(pid, 'S');
+}
+
+/* Ctrl-C after the engine died and before there is another: the trace ends with its ledger all the same. */
+static void test_stopped_in_gap(void)
+{
+        struct target target;
+        struct client client;
+        pid_t daemon, engine;
+        int status;
+
+        target_start(&target, "anon", "flood", "300000");
+        client_attach(&client, target.pid);
+        client.count_only = true;
+        target_open_gate(&target);
+        while (client.n_faults < N_BEFORE_CRASH)
+                CHECK(client_read(&client), "the client ended too early");
+        daemon = process_child(client.child.pid);
+        engine = engine_of(&client);
+        CHECK(kill(daemon, SIGSTOP) == 0 && kill(engine, SIGKILL) == 0, "daemon or engine is gone");
+        client_read_until_done(&client, &target);
+        CHECK(kill(client.child.pid, SIGINT) == 0, "the client is gone");
+        wait_until_handled(client.child.pid, SIGINT);
+        CHECK(kill(daemon, SIGCONT) == 0, "the daemon is gone");
+        status = client_finish(&client);
+        CHECK(status == 0, "the exit status is %d, not 0", status);
+        CHECK(number_of(check_ledger(&client), "kernel") == target_n_expected(&target), "the ledger forgot some: %s",
+              json_dumps(check_ledger(&client), 0));
+        client_free(&client);
+        CHECK(target_finish(&target) == 0, "the target failed");
+}
+
 /* The target finishes while its watcher stands still: nobody waits for a client. */
 static void test_client_stopped(void)
 {
@@ -93,6 +142,7 @@ static const struct {
         const char *name;
         void (*run)(void);
 } cases[] = {{"engine-killed", test_engine_killed},
+             {"stopped-in-gap", test_stopped_in_gap},
              {"client-stopped", test_client_stopped},
              {"client-killed", test_client_killed}};
 

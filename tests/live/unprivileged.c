@@ -8,8 +8,6 @@
 
 #include "tests/support/harness.h"
 
-#define NOBODY 65534
-
 static int paranoid(void)
 {
         int level = -1;
@@ -21,17 +19,6 @@ static int paranoid(void)
                 (void)fclose(f);
         }
         return level;
-}
-
-static void need_reachable_programs(void)
-{
-        const char *argv[] = {FAULTLINE_PATH, "--version", NULL};
-        struct child child;
-
-        child_start(&child, argv, &(struct child_options){.uid = NOBODY});
-        if (child_wait(&child) != 0)
-                skip("uid %d cannot execute %s", NOBODY, FAULTLINE_PATH);
-        child_close(&child);
 }
 
 static void check_degraded(const struct client *client)
@@ -52,18 +39,15 @@ int main(void)
 {
         struct target target;
         struct client client;
-        char pid[16];
-        const char *args[] = {"-p", pid, NULL};
 
         harness_begin(30);
         harness_need_root();
         if (paranoid() > 2)
                 skip("perf_event_paranoid is %d", paranoid());
-        need_reachable_programs();
+        harness_need_reachable(NOBODY);
         target_start_as(&target, NOBODY, "anon", "zero-fill", NULL);
-        (void)snprintf(pid, sizeof(pid), "%d", (int)target.pid);
-        client_start_as(&client, NOBODY, args);
-        CHECK(strcmp(text_of(client_wait_for(&client, "attached"), "detail"), "unprivileged") == 0,
+        client_attach_as(&client, NOBODY, target.pid, NULL);
+        CHECK(strcmp(text_of(client_find(&client, "attached"), "detail"), "unprivileged") == 0,
               "not the unprivileged detail: %s", json_dumps(client_find(&client, "attached"), 0));
         target_open_gate(&target);
         client_read_until_done(&client, &target);

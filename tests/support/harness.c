@@ -19,12 +19,29 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+/*
+ * Read by AddressSanitizer's runtime when there is one. A test ends with its process and frees little; the programs
+ * that it starts are still asked for their leaks.
+ */
+__attribute__((visibility("default"), used)) const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+        return "detect_leaks=0";
+}
+
 static const char *doing = "starting";
 static const struct child *watched;
 
 void harness_watch(const struct child *child)
 {
         watched = child;
+}
+
+void child_check_sanitizers(const struct child *child)
+{
+        CLEANUP_FREE char *text = child_errors(child);
+
+        CHECK(!strstr(text, "Sanitizer") && !strstr(text, "runtime error"), "a sanitizer speaks: %s", text);
 }
 
 void child_show_errors(const struct child *child)
@@ -120,6 +137,17 @@ void harness_need_program(const char *name)
                 path += n + (path[n] == ':');
         }
         skip("%s is not installed", name);
+}
+
+void harness_need_reachable(uid_t uid)
+{
+        const char *argv[] = {FAULTLINE_PATH, "--version", NULL};
+        struct child child;
+
+        child_start(&child, argv, &(struct child_options){.uid = uid});
+        if (child_wait(&child) != 0)
+                skip("uid %d cannot execute %s", (int)uid, FAULTLINE_PATH);
+        child_close(&child);
 }
 
 static void *grown(void *memory, size_t n_bytes)

@@ -33,6 +33,9 @@ void harness_doing(const char *text);
 void harness_need_full(void);
 void harness_need_root(void);
 void harness_need_program(const char *name);
+/* That user can execute what was built and search the working directory. */
+void harness_need_reachable(uid_t uid);
+#define NOBODY 65534
 
 /* Lines of a pipe, whole ones only. */
 struct lines {
@@ -72,6 +75,8 @@ int child_wait(struct child *child);
 /* All that the child wrote to standard error so far. Freed by the caller. */
 char *child_errors(const struct child *child);
 void child_show_errors(const struct child *child);
+/* Neither it nor its own children wrote what a build with sanitizers writes. */
+void child_check_sanitizers(const struct child *child);
 void child_close(struct child *child);
 /* When the test fails, what this child wrote to standard error is shown. */
 void harness_watch(const struct child *child);
@@ -111,33 +116,45 @@ struct client {
 void client_start(struct client *client, const char *const *args);
 void client_start_as(struct client *client, uid_t uid, const char *const *args);
 void client_attach(struct client *client, pid_t pid); /* -p PID and nothing else, and waits until attached */
-/* Reads one line. false at end of file. */
-bool client_read(struct client *client);
-/* Reads until a line of this type came, which is returned (borrowed). */
-json_t *client_wait_for(struct client *client, const char *type);
-/* Reads both until the target says done. */
-void client_read_until_done(struct client *client, struct target *target);
-/* To the end of file; the exit status. */
-int client_finish(struct client *client);
-/* SIGINT, then client_finish(). */
-int client_stop(struct client *client);
-json_t *client_find(const struct client *client, const char *type); /* first line of the type, borrowed, or NULL */
-size_t client_n(const struct client *client, const char *type);
-void client_free(struct client *client);
-
 /* A daemon of our own at a socket in the working directory. */
 struct daemon {
         struct child child;
         char socket[64];
 };
 
+/* -p PID, through a daemon or, with NULL, a private one; waits until attached. */
+void client_attach_as(struct client *client, uid_t uid, pid_t pid, const struct daemon *daemon);
+/* Reads one line. false at end of file. */
+bool client_read(struct client *client);
+/* Reads until a line of this type came, which is returned (borrowed). */
+json_t *client_wait_for(struct client *client, const char *type);
+/* Reads both until the target says done. */
+void client_read_until_done(struct client *client, struct target *target);
+void clients_read_until_done(struct client *const *clients, size_t n_clients, struct target *target);
+/* To the end of file; the exit status. */
+int client_finish(struct client *client);
+/* SIGINT, then client_finish(). */
+int client_stop(struct client *client);
+/* Each of them, without one waiting for the other; every one must leave with 0. */
+void clients_stop(struct client *const *clients, size_t n_clients);
+json_t *client_find(const struct client *client, const char *type); /* first line of the type, borrowed, or NULL */
+size_t client_n(const struct client *client, const char *type);
+void client_free(struct client *client);
+
 /* wrapper: program and arguments before faultlined, NULL-terminated, or NULL. Returns once it listens. */
 void daemon_start(struct daemon *daemon, const char *const *wrapper);
 void daemon_stop(struct daemon *daemon);
+/* Every user may connect. */
+void daemon_open_to_all(const struct daemon *daemon);
+/* Like "--socket=PATH", freed by the caller. */
+char *daemon_option(const struct daemon *daemon);
 
 const char *text_of(const json_t *object, const char *key); /* "" when absent */
 uint64_t number_of(const json_t *object, const char *key);  /* fails the test when absent */
 uint64_t address_of(const json_t *object, const char *key);
+
+/* The client (not reaped) was refused: exit status 1, one line on standard error that holds this text, no trace. */
+void check_refused(struct client *client, const char *what, const char *text);
 
 /* The ledger of the (only) end line adds up, and delivered is the number of fault lines. Returned borrowed. */
 json_t *check_ledger(const struct client *client);

@@ -10,10 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 #include "harness.h"
+
+#define MAX_CLIENTS 8
 
 /* Until "ready PID". */
 static void target_read_expectations(struct target *target)
@@ -43,6 +46,8 @@ void target_start_as(struct target *target, uid_t uid, const char *name, const c
 
         harness_doing("starting the target");
         (void)snprintf(path, sizeof(path), TARGETS_DIR "/target_%s", name);
+        if (access(path, X_OK) < 0)
+                skip("%s was not built: something that it needs is not installed", path);
         target->expected = json_array();
         child_start(&target->child, argv, &options);
         target_read_expectations(target);
@@ -131,9 +136,23 @@ void daemon_stop(struct daemon *daemon)
 {
         harness_doing("stopping the daemon");
         CHECK(kill(daemon->child.pid, SIGTERM) == 0, "faultlined is gone");
-        (void)child_wait(&daemon->child);
+        CHECK(child_wait(&daemon->child) == 0, "faultlined did not end well: %s", child_errors(&daemon->child));
+        child_check_sanitizers(&daemon->child);
         (void)unlink(daemon->socket);
         child_close(&daemon->child);
+}
+
+void daemon_open_to_all(const struct daemon *daemon)
+{
+        CHECK(chmod(daemon->socket, 0666) == 0, "%s: %s", daemon->socket, strerror(errno));
+}
+
+char *daemon_option(const struct daemon *daemon)
+{
+        char *option;
+
+        CHECK(asprintf(&option, "--socket=%s", daemon->socket) > 0, "out of memory");
+        return option;
 }
 
 static bool names_a_socket(const char *const *args)
@@ -168,14 +187,20 @@ void client_start(struct client *client, const char *const *args)
         client_start_as(client, 0, args);
 }
 
-void client_attach(struct client *client, pid_t pid)
+void client_attach_as(struct client *client, uid_t uid, pid_t pid, const struct daemon *daemon)
 {
+        CLEANUP_FREE char *option = daemon ? daemon_option(daemon) : NULL;
         char number[16];
-        const char *args[] = {"-p", number, NULL};
+        const char *args[] = {"-p", number, option, NULL};
 
         (void)snprintf(number, sizeof(number), "%d", (int)pid);
-        client_start(client, args);
+        client_start_as(client, uid, args);
         (void)client_wait_for(client, "attached");
+}
+
+void client_attach(struct client *client, pid_t pid)
+{
+        client_attach_as(client, 0, pid, NULL);
 }
 
 static void client_take(struct client *client, const char *line)
@@ -243,32 +268,70 @@ static void client_read_some(struct client *client)
                 client_take(client, line);
 }
 
-void client_read_until_done(struct client *client, struct target *target)
+/* One poll for a target (or NULL) and what clients have said; true: a client may still say something. */
+static bool read_any(struct client *const *clients, size_t n_clients, struct target *target)
+{
+        struct pollfd fds[MAX_CLIENTS + 1] = {{.fd = target ? target->child.out.fd : -1, .events = POLLIN}};
+        bool open = false;
+
+        CHECK(n_clients <= MAX_CLIENTS, "too many clients");
+        for (size_t i = 0; i < n_clients; i++) {
+                bool eof = clients[i]->child.out.eof;
+
+                fds[i + 1] = (struct pollfd){.fd = eof ? -1 : clients[i]->child.out.fd, .events = POLLIN};
+                open |= !eof;
+        }
+        if ((!open && !target) || poll(fds, (nfds_t)n_clients + 1, -1) < 0)
+                return open;
+        if (fds[0].revents)
+                lines_fill(&target->child.out);
+        for (size_t i = 0; i < n_clients; i++)
+                if (fds[i + 1].revents)
+                        client_read_some(clients[i]);
+        return open;
+}
+
+void clients_read_until_done(struct client *const *clients, size_t n_clients, struct target *target)
 {
         char *line;
 
         harness_doing("waiting for the target to be done");
         while (!(line = lines_take(&target->child.out))) {
-                struct pollfd fds[] = {{.fd = target->child.out.fd, .events = POLLIN},
-                                       {.fd = client->child.out.eof ? -1 : client->child.out.fd, .events = POLLIN}};
-
-                if (poll(fds, 2, -1) < 0)
-                        continue;
-                if (fds[0].revents)
-                        lines_fill(&target->child.out);
-                if (fds[1].revents)
-                        client_read_some(client);
+                (void)read_any(clients, n_clients, target);
                 CHECK(!target->child.out.eof, "the target died");
         }
         CHECK(strcmp(line, "done") == 0, "the target says: %s", line);
 }
 
+void client_read_until_done(struct client *client, struct target *target)
+{
+        clients_read_until_done(&client, 1, target);
+}
+
+void clients_stop(struct client *const *clients, size_t n_clients)
+{
+        harness_doing("waiting for the clients to end");
+        for (size_t i = 0; i < n_clients; i++)
+                CHECK(kill(clients[i]->child.pid, SIGINT) == 0, "client %zu is gone", i);
+        while (read_any(clients, n_clients, NULL))
+                ;
+        for (size_t i = 0; i < n_clients; i++) {
+                int status = client_finish(clients[i]);
+
+                CHECK(status == 0, "client %zu left with %d: %s", i, status, child_errors(&clients[i]->child));
+        }
+}
+
 int client_finish(struct client *client)
 {
+        int status;
+
         harness_doing("waiting for the client to end");
         while (client_read(client))
                 ;
-        return child_wait(&client->child);
+        status = child_wait(&client->child);
+        child_check_sanitizers(&client->child);
+        return status;
 }
 
 int client_stop(struct client *client)

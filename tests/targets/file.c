@@ -62,6 +62,7 @@ static void expect_file(const char *p, const char *cause, const char *access, co
                                      .n = N_PAGES,
                                      .stride = FAULT_AROUND_BYTES,
                                      .cause = cause,
+                                     .evidence = outcome[1] == 'a' ? "inferred" : NULL,
                                      .access = access,
                                      .outcome = outcome,
                                      .page_size = PAGE_BYTES,

@@ -150,6 +150,7 @@ static void expect_swap_in(const char *p, const char *access)
                                      .n = N_PAGES,
                                      .stride = PAGE_BYTES,
                                      .cause = "swap-in",
+                                     .evidence = "inferred",
                                      .access = access,
                                      .outcome = "major",
                                      .page_size = PAGE_BYTES,

@@ -116,6 +116,7 @@ void expect(const struct expectation *e)
         number("page_size", e->page_size);
         field("code", e->code);
         field("caller", e->caller);
+        field("caller_image", e->caller_image);
         field("section", e->section);
         field("symbol", e->symbol);
         if (e->symbol)

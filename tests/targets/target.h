@@ -22,7 +22,10 @@
 #define FAULT_AROUND_BYTES 65536UL
 #define HUGE_BYTES (2UL << 20)
 
-/* n faults at addr, addr + stride, ... NULL or 0 in any other field: not compared. */
+/*
+ * n faults at addr, addr + stride, ... NULL or 0 in any other field: not compared. A symbol with several names is
+ * "one|other".
+ */
 struct expectation {
         const volatile void *addr;
         size_t n; /* 0 means 1 */
@@ -32,6 +35,7 @@ struct expectation {
         size_t page_size;
         const char *code;             /* symbol of the instruction */
         const char *caller;           /* kernel mode: symbol of the user code that entered the kernel */
+        const char *caller_image;     /* its file, without the directory */
         const char *section, *symbol; /* of the address */
         size_t offset;                /* from symbol, of the first fault; compared if symbol is set */
         size_t offset_stride;

@@ -84,6 +84,7 @@ static void expect_userfault(const char *p, const char *access)
                                      .n = N_PAGES,
                                      .stride = PAGE_BYTES,
                                      .cause = "userfault",
+                                     .evidence = "inferred",
                                      .access = access,
                                      .page_size = PAGE_BYTES,
                                      .code = access[0] == 'r' ? "touch_read" : "touch_write"});

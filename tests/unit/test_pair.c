@@ -129,7 +129,7 @@ static void test_complete(void **state)
         assert_int_equal(fault.caller_ip, 0);
         assert_true(fault.anchored && fault.completed);
         assert_false(fault.major || fault.incomplete || fault.overlapped || fault.lost_race || fault.loss_seen ||
-                     fault.stack_grew || fault.retried || fault.ended);
+                     fault.stack_grew || fault.ended);
         assert_true(fault.before.known && fault.after.known);
         assert_int_equal(fault.before.physical, 0x5230);
         assert_int_equal(fault.after.physical, 0x9230);
@@ -260,8 +260,7 @@ static void test_uncompleted(void **state)
 {
         static const struct {
                 uint64_t addr, ip;
-                bool retried;
-        } cases[] = {{ADDR + 8, IP, false}, {ADDR, IP + 1, false}, {ADDR, IP, true}};
+        } cases[] = {{ADDR + 8, IP}, {ADDR, IP + 1}, {ADDR, IP}};
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 for (int by_entry = 0; by_entry < 2; by_entry++) {
@@ -277,13 +276,43 @@ static void test_uncompleted(void **state)
                         feed(pair, record);
                         fault = next(pair);
                         assert_int_equal(fault.time_ns, 2);
-                        assert_int_equal(fault.retried, cases[i].retried);
                         assert_int_equal(fault.latency_ns, UINT64_MAX);
                         assert_false(fault.completed || fault.ended || fault.incomplete);
                         assert_none(pair);
                         pair_free(pair);
                 }
         }
+}
+
+static void note_open(void *user, struct fault *fault)
+{
+        *(uint64_t *)user += fault->addr;
+        fault->has_map_then = true;
+}
+
+/* Only faults that are open, and in the range; what is noted in them comes out with them. */
+static void test_each_open(void **state)
+{
+        struct pair *pair = new_pair(DETAIL_UNPRIVILEGED);
+        uint64_t sum = 0;
+
+        entry(pair, TID, 1, ADDR);
+        entry(pair, TID + 1, 2, ADDR + 4096);
+        entry(pair, TID + 2, 3, ADDR + 8192);
+        pair_each_open(pair, ADDR, ADDR, note_open, &sum);
+        assert_int_equal(sum, 0);
+        pair_each_open(pair, ADDR + 4096, ADDR + 8192, note_open, &sum);
+        assert_int_equal(sum, ADDR + 4096);
+        assert_int_equal(pair_end(pair), 0);
+        for (int i = 0; i < 3; i++) {
+                struct fault fault = next(pair);
+
+                assert_int_equal(fault.has_map_then, fault.addr == ADDR + 4096);
+        }
+        pair_each_open(pair, 0, UINT64_MAX, note_open, &sum);
+        assert_int_equal(sum, ADDR + 4096);
+        assert_none(pair);
+        pair_free(pair);
 }
 
 static void test_ended(void **state)
@@ -300,7 +329,7 @@ static void test_ended(void **state)
                         assert_int_equal(pair_end(pair), 0);
                 fault = next(pair);
                 assert_true(fault.ended);
-                assert_false(fault.completed || fault.incomplete || fault.retried);
+                assert_false(fault.completed || fault.incomplete);
                 assert_none(pair);
                 pair_free(pair);
         }
@@ -967,6 +996,7 @@ int main(void)
                 cmocka_unit_test(test_mode_by_address),
                 cmocka_unit_test(test_all_orders),
                 cmocka_unit_test(test_uncompleted),
+                cmocka_unit_test(test_each_open),
                 cmocka_unit_test(test_ended),
                 cmocka_unit_test(test_exit_forgets),
                 cmocka_unit_test(test_loss_while_open),

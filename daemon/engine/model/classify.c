@@ -256,6 +256,17 @@ static bool denied(const struct fault *fault, const struct view *view)
         return !view->map->writable && !(view->map->readable && beyond_eof(fault, view));
 }
 
+/*
+ * Waiting for a file's page ends early only for a signal that kills (mm/filemap.c, __folio_lock_killable): a thread
+ * that goes on was sent SIGBUS. Waiting for user space or for memory can be interrupted.
+ */
+static bool may_be_interrupted(const struct view *view)
+{
+        bool is_file = view->map->kind == MAP_KIND_FILE || view->map->kind == MAP_KIND_SHMEM;
+
+        return !is_file || view->context->userfault;
+}
+
 static void classify_uncompleted(struct fault *fault, const struct view *view)
 {
         /* Only calls are emulated; who reads the page is sent SIGSEGV (vsyscall_64.c, emulate_vsyscall). */
@@ -273,6 +284,9 @@ static void classify_uncompleted(struct fault *fault, const struct view *view)
         } else if (fault->ended) {
                 fault->outcome = OUTCOME_OPEN;
                 answer(fault, CAUSE_UNKNOWN, false);
+        } else if (!may_be_interrupted(view)) {
+                fault->outcome = OUTCOME_FAILED;
+                answer(fault, view->context->file_size_known ? CAUSE_UNKNOWN : CAUSE_BEYOND_EOF, false);
         } else {
                 fault->outcome = OUTCOME_INTERRUPTED;
                 answer(fault, CAUSE_UNKNOWN, false);

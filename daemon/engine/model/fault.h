@@ -32,7 +32,6 @@ struct fault {
         bool lost_race;  /* ... and completed it before this one did */
         bool loss_seen;  /* records were lost while it was open: the completion may be that of a later fault */
         bool stack_grew; /* the kernel grew [stack] over addr during this fault */
-        bool retried;    /* not completed, and the thread took the same fault (address and instruction) again next */
         bool ended;      /* not completed, and the thread or the trace ended meanwhile */
         enum mode mode;
         struct page_state before, after;

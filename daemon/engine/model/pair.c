@@ -214,14 +214,13 @@ static bool loss_since_entry(const struct pair *pair, const struct thread *threa
         return thread->open_losses != pair->n_losses;
 }
 
-/* The open fault did not complete; whether it was taken again at once decides between interrupted and failed. */
-static void abandon(struct pair *pair, struct thread *thread, uint64_t next_addr, uint64_t next_ip)
+/* The thread does something else: its open fault did not complete. */
+static void abandon(struct pair *pair, struct thread *thread)
 {
         struct fault *fault = &thread->fault;
 
         if (!thread->is_open)
                 return;
-        fault->retried = fault->addr == next_addr && fault->ip == next_ip;
         fault->incomplete |= loss_since_entry(pair, thread);
         close_open(pair, thread);
 }
@@ -269,7 +268,7 @@ static void feed_tracepoint(struct pair *pair, struct thread *thread, uint64_t t
         /* A kernel address has a sample of EVENT_TP_HIGH as well: that one is its anchor. */
         if (record->event == EVENT_TP_USER && is_kernel_address(record->addr))
                 return;
-        abandon(pair, thread, record->addr, record->ip);
+        abandon(pair, thread);
         thread->has_tracepoint = true;
         thread->tp_losses = pair->n_losses;
         thread->tp_time_ns = time_ns;
@@ -282,7 +281,7 @@ static void feed_kernel_address(struct pair *pair, struct thread *thread, const 
 {
         struct fault fault = new_fault(record, cpu);
 
-        abandon(pair, thread, record->fault.addr, record->fault.ip);
+        abandon(pair, thread);
         take_error_code(&fault, record->fault.error_code, 0);
         pair->stats.n_anchors++;
         put_done(pair, &fault);
@@ -316,7 +315,7 @@ static void take_tracepoint(struct thread *thread)
 
 static void feed_entry(struct pair *pair, struct thread *thread, const struct record *record, uint32_t cpu)
 {
-        abandon(pair, thread, record->fault.addr, record->fault.ip);
+        abandon(pair, thread);
         thread->fault = new_fault(record, cpu);
         thread->fault.before = page_state_of(&record->fault);
         thread->foreign_stamp = false;

@@ -83,9 +83,15 @@ static void compact(struct queue *queue, bool (*keep)(struct queue *queue, const
         }
 }
 
-static bool keep_if_no_events_or_room(struct queue *queue, const struct outframe *frame)
+/* What a client that is behind may be spared: faults, which are counted, and the news of its life. */
+static bool is_droppable(const struct outframe *frame)
 {
-        return frame->type != MESSAGE_EVENTS || queue->n_bytes <= queue->limit_bytes;
+        return frame->type == MESSAGE_EVENTS || frame->type == MESSAGE_LIFE;
+}
+
+static bool keep_if_needed_or_room(struct queue *queue, const struct outframe *frame)
+{
+        return !is_droppable(frame) || queue->n_bytes <= queue->limit_bytes;
 }
 
 static bool keep_across_reset(struct queue *queue, const struct outframe *frame)
@@ -105,8 +111,8 @@ int queue_push(struct queue *queue, struct outframe *frame)
                 compact(queue, keep_across_reset);
         queue->frames[slot(queue, queue->n++)] = outframe_ref(frame);
         queue->n_bytes += frame->n_bytes;
-        if (frame->type == MESSAGE_EVENTS && queue->n_bytes > queue->limit_bytes)
-                compact(queue, keep_if_no_events_or_room);
+        if (is_droppable(frame) && queue->n_bytes > queue->limit_bytes)
+                compact(queue, keep_if_needed_or_room);
         return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What waits for one slow client. The daemon never waits: over the limit the oldest EVENTS frames go, counted exactly.
- * Definitions are never dropped; DICT_RESET makes all that went before useless, so that a client that never reads holds
- * at most one epoch of definitions. Pure.
+ * What waits for one slow client. The daemon never waits: over the limit the oldest EVENTS and LIFE frames go, faults
+ * counted exactly. Definitions are never dropped; DICT_RESET makes all that went before useless, so that a client that
+ * never reads holds at most one epoch of definitions. Pure.
  */
 #pragma once
 
