@@ -17,6 +17,7 @@
 #define RECORDS_PER_PASS 65536
 #define NAME_QUESTIONS_PER_PASS 16
 #define HOPELESS_AFTER_NS (UINT64_C(20) * NSEC_PER_MSEC)
+#define REST_WAIT_NS (UINT64_C(50) * NSEC_PER_MSEC)
 #define PAGE_BYTES 4096
 
 /* ---- birth and death ---- */
@@ -418,15 +419,6 @@ static void end_all(struct trace *trace)
         trace->state = TRACE_OVER;
 }
 
-int trace_deliver(struct trace *trace, uint64_t now_ns)
-{
-        int r = deliver(trace, now_ns);
-
-        if (r >= 0 && trace->state == TRACE_ENDING && !trace->resolve.n)
-                end_all(trace);
-        return r;
-}
-
 static uint64_t anchors(const struct trace *trace, const uint64_t *of_kind)
 {
         if (trace->info.detail == DETAIL_BASIC)
@@ -434,7 +426,7 @@ static uint64_t anchors(const struct trace *trace, const uint64_t *of_kind)
         return of_kind[EVENT_ENTRY] + of_kind[EVENT_TP_HIGH];
 }
 
-/* Anchors that the kernel delivered and that did not come out: without memory, or not to be decoded. */
+/* Anchors that the kernel counted and that have not come out. */
 static uint64_t unaccounted(const struct trace *trace)
 {
         uint64_t n_known = trace->totals.lost + trace->fanout.n_faults + trace->resolve.n;
@@ -442,10 +434,57 @@ static uint64_t unaccounted(const struct trace *trace)
         return trace->totals.kernel > n_known ? trace->totals.kernel - n_known : 0;
 }
 
+/* Everything that is in the rings now; what is open then stays open. */
+static int take_rest(struct trace *trace, uint64_t now_ns)
+{
+        struct fault fault;
+        int r;
+
+        while ((r = trace_drain(trace, UINT64_MAX, now_ns)) == TRACE_MORE)
+                ;
+        if (r >= 0)
+                r = pair_end(trace->pair);
+        while (r >= 0 && pair_next(trace->pair, &fault))
+                if (resolve_put(&trace->resolve, &fault, now_ns) < 0)
+                        trace->n_dropped++;
+        return r;
+}
+
+/*
+ * The kernel counts a fault before it writes its record, and the counters are read meanwhile: a processor that was
+ * taken away from a virtual machine in between commits the record late.
+ */
+static bool may_still_come(const struct trace *trace, uint64_t now_ns)
+{
+        return !trace->restarted && unaccounted(trace) && now_ns < trace->rest_until_ns;
+}
+
+static void settle(struct trace *trace)
+{
+        /* A kernel that does not count losses still counts anchors: what did not arrive was lost. */
+        if (trace->info.degraded & 1u << LINK_LACKS_LOST_COUNT && !trace->restarted)
+                trace->totals.lost = trace->totals.kernel - pair_stats(trace->pair)->n_anchors;
+        trace->totals.dropped_daemon = unaccounted(trace);
+        end_all(trace);
+}
+
+int trace_deliver(struct trace *trace, uint64_t now_ns)
+{
+        int r = deliver(trace, now_ns);
+
+        if (r < 0 || trace->state != TRACE_ENDING || trace->resolve.n)
+                return r;
+        if (may_still_come(trace, now_ns)) {
+                r = take_rest(trace, now_ns);
+                return r < 0 ? r : deliver(trace, now_ns);
+        }
+        settle(trace);
+        return 0;
+}
+
 int trace_finish(struct trace *trace, const struct link_counts *counts, enum end_reason reason, const char *text,
                  uint64_t now_ns)
 {
-        struct fault fault;
         int r;
 
         trace->totals = (struct subscription_totals){.kernel = anchors(trace, counts->count),
@@ -455,17 +494,8 @@ int trace_finish(struct trace *trace, const struct link_counts *counts, enum end
         trace->end_reason = reason;
         trace->end_text = text;
         trace->state = TRACE_ENDING;
-        while ((r = trace_drain(trace, UINT64_MAX, now_ns)) == TRACE_MORE)
-                ;
-        if (r >= 0)
-                r = pair_end(trace->pair);
-        while (r >= 0 && pair_next(trace->pair, &fault))
-                if (resolve_put(&trace->resolve, &fault, now_ns) < 0)
-                        trace->n_dropped++;
-        /* A kernel that does not count losses still counts anchors: what did not arrive was lost. */
-        if (trace->info.degraded & 1u << LINK_LACKS_LOST_COUNT && !trace->restarted)
-                trace->totals.lost = trace->totals.kernel - pair_stats(trace->pair)->n_anchors;
-        trace->totals.dropped_daemon = unaccounted(trace);
+        trace->rest_until_ns = now_ns + REST_WAIT_NS;
+        r = take_rest(trace, now_ns);
         return r < 0 ? r : trace_deliver(trace, now_ns);
 }
 

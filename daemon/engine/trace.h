@@ -79,6 +79,7 @@ struct trace {
 
         /* ENDING: */
         struct subscription_totals totals;
+        uint64_t rest_until_ns; /* wait so long for records that the counters say exist */
         enum end_reason end_reason;
         const char *end_text;
 };

@@ -248,24 +248,38 @@ void events_close(struct event_set *events, struct closer *closer)
         *events = EVENT_SET_INIT;
 }
 
-static bool control(const struct event_set *events, unsigned long request, size_t *at)
+/* What makes a fault; everything else only accompanies it (where there is no entry, completions make them). */
+static bool is_anchor(const struct event_fd *event)
 {
-        size_t end = MIN_OF(*at + SLICE_EVENTS, events->n);
+        return event->kind == EVENT_ENTRY || event->kind == EVENT_TP_HIGH;
+}
 
-        for (; *at < end; (*at)++)
-                if (events->events[*at].kind != EVENT_SIDEBAND)
-                        (void)ioctl(events->events[*at].fd, request, 0);
-        return *at < events->n;
+/*
+ * Two rounds over all events, so that on a running target no fault is counted whose companions are off: they are
+ * enabled first and disabled last. *at counts through both.
+ */
+static bool control(const struct event_set *events, unsigned long request, bool anchors_first, size_t *at)
+{
+        size_t end = MIN_OF(*at + SLICE_EVENTS, 2 * events->n);
+
+        for (; *at < end; (*at)++) {
+                const struct event_fd *event = &events->events[*at % events->n];
+                bool is_first_round = *at < events->n;
+
+                if (event->kind != EVENT_SIDEBAND && (is_anchor(event) == anchors_first) == is_first_round)
+                        (void)ioctl(event->fd, request, 0);
+        }
+        return *at < 2 * events->n;
 }
 
 bool events_enable(const struct event_set *events, size_t *at)
 {
-        return control(events, PERF_EVENT_IOC_ENABLE, at);
+        return control(events, PERF_EVENT_IOC_ENABLE, false, at);
 }
 
 bool events_disable(const struct event_set *events, size_t *at)
 {
-        return control(events, PERF_EVENT_IOC_DISABLE, at);
+        return control(events, PERF_EVENT_IOC_DISABLE, true, at);
 }
 
 static int read_event(int fd, bool with_lost, uint64_t *ret_count, uint64_t *ret_lost)

@@ -91,7 +91,7 @@ static void test_odd_names(void **state)
                 "00405000-00406000 rw-s 00000000 00:0e 18                                 anon_inode:[perf_event]";
         static const struct expected expected[] = {
                 {0x400000, 0x401000, "r--p", 0, 8, 2, 12, "/srv/a b/c  d.so (deleted)"},
-                {0x401000, 0x402000, "r--p", 0, 8, 2, 13, "/srv/line\\012break\\134"},
+                {0x401000, 0x402000, "r--p", 0, 8, 2, 13, "/srv/line\nbreak\\134"},
                 {0x402000, 0x403000, "r--p", 0, 8, 2, 14, "/srv/end in space "},
                 {0x403000, 0x404000, "r--p", 0, 8, 2, 15, "/00404000-00405000 r--p 00000000 08:02 16 /x"},
                 {0x404000, 0x405000, "r--p", 0, 0x103, 0x100000, 17, "/srv/\xff\xfe\x01"},
@@ -99,6 +99,48 @@ static void test_odd_names(void **state)
         };
 
         check_text(text, expected, ARRAY_SIZE(expected));
+}
+
+/* Only what the kernel writes as \012 is a newline; everything else is the name's own. */
+static void test_escapes(void **state)
+{
+        static const char text[] = "00400000-00401000 r--p 00000000 08:02 12 \\012\n"
+                                   "00401000-00402000 r--p 00000000 08:02 13 /\\012\\012a\\012\n"
+                                   "00402000-00403000 r--p 00000000 08:02 14 /\\01\\0122\\\\012\n"
+                                   "00403000-00404000 r--p 00000000 08:02 15 /\\011\\040\\12\\01\n"
+                                   "00404000-00405000 rw-s 00000000 00:01 16 /memfd:a\\012b (deleted)";
+        static const struct expected expected[] = {
+                {0x400000, 0x401000, "r--p", 0, 8, 2, 12, "\n"},
+                {0x401000, 0x402000, "r--p", 0, 8, 2, 13, "/\n\na\n"},
+                {0x402000, 0x403000, "r--p", 0, 8, 2, 14, "/\\01\n2\\\n"},
+                {0x403000, 0x404000, "r--p", 0, 8, 2, 15, "/\\011\\040\\12\\01"},
+                {0x404000, 0x405000, "rw-s", 0, 0, 1, 16, "/memfd:a\nb (deleted)"},
+        };
+
+        check_text(text, expected, ARRAY_SIZE(expected));
+}
+
+/* The longest path that is unescaped, and one byte more. */
+static void test_long_escapes(void **state)
+{
+        static const char begin[] = "400000-401000 r--p 00000000 08:02 12 ";
+        static char text[sizeof(begin) + PROCMAPS_UNESCAPED_BYTES];
+        static struct procmaps_line line;
+        char *path = text + sizeof(begin) - 1;
+
+        memset(text, 'x', sizeof(text));
+        memcpy(text, begin, sizeof(begin) - 1);
+        for (size_t n = PROCMAPS_UNESCAPED_BYTES; n <= PROCMAPS_UNESCAPED_BYTES + 1; n++) {
+                bool is_unescaped = n == PROCMAPS_UNESCAPED_BYTES;
+                size_t offset = 0;
+
+                memset(path, 'x', n);
+                memcpy(path + n - 4, "\\012", 4);
+                assert_int_equal(procmaps_next(text, sizeof(begin) - 1 + n, &offset, &line), 1);
+                assert_int_equal(line.n_path, is_unescaped ? n - 3 : n);
+                assert_ptr_equal(line.path, is_unescaped ? line.unescaped : path);
+                assert_int_equal(line.path[line.n_path - 1], is_unescaped ? '\n' : '2');
+        }
 }
 
 static void test_empty_text(void **state)
@@ -245,6 +287,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_ordinary_text),    cmocka_unit_test(test_odd_names),
+                cmocka_unit_test(test_escapes),          cmocka_unit_test(test_long_escapes),
                 cmocka_unit_test(test_empty_text),       cmocka_unit_test(test_hostile_lines),
                 cmocka_unit_test(test_every_truncation), cmocka_unit_test(test_find_flag),
         };

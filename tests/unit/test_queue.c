@@ -105,7 +105,7 @@ static void test_oldest_events_go(void **state)
         assert_false(queue_take_drops(&queue, &drops));
         (void)push(&queue, MESSAGE_DICT, 1, 0, 0); /* not events: nothing goes for its sake */
         assert_int_equal(queue.n_dropped, 0);
-        (void)push(&queue, MESSAGE_EVENTS, 35, 11, 1); /* the news of its life and three faults go */
+        (void)push(&queue, MESSAGE_EVENTS, 59, 11, 1); /* its life and two frames of faults go */
         assert_int_equal(queue.n_dropped, 3 + 2);
         assert_true(queue_take_drops(&queue, &drops));
         assert_false(queue_take_drops(&queue, &drops));
