@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * One trace in the engine: rings -> records -> faults -> events for its subscriptions. This is the composition of the
- * pure stages; engine.c owns the traces and the descriptors' readiness.
+ * pure stages; tracing.c owns the traces and the descriptors' readiness.
  */
 #pragma once
 

@@ -11,13 +11,14 @@
 
 #include "daemon/monitor/authorize.h"
 #include "daemon/monitor/barrier.h"
-#include "daemon/monitor/log.h"
 #include "daemon/monitor/opens.h"
 #include "daemon/monitor/prepare.h"
 #include "daemon/monitor/tell.h"
 #include "proto/proto.h"
 
 #define MAX_TRACES_PER_ENGINE 256
+
+_Static_assert(LINK_ATTACH_FROM_EXEC == PROTO_ATTACH_FROM_EXEC, "an engine passes its client's flags on as they are");
 
 uint64_t monotonic_ns(void)
 {
@@ -30,7 +31,8 @@ uint64_t monotonic_ns(void)
 void attachment_fail(struct attachment *trace, int error, const char *text)
 {
         if (trace->context->options->private_fd < 0) /* the only client tells its user itself */
-                log_line(LOG_PRIORITY_NOTICE, "attach for uid %u refused: %s", trace->peer.uid, text);
+                complain(&trace->context->complaints, trace->peer.uid, LOG_PRIORITY_NOTICE,
+                         "attach for uid %u refused: %s", trace->peer.uid, text);
         tell_refusal(trace->outbox, &trace->request, error, text);
         attachment_free(trace);
 }
@@ -44,8 +46,9 @@ static void on_authorized(void *user, int result, int fd)
         cleanup_close(&fd);
         trace->authorizing = NULL;
         if (result < 0 && result != -ESRCH && result != -EPERM)
-                log_line(LOG_PRIORITY_WARNING, "cannot find out whether uid %u may trace process %d: %s",
-                         trace->peer.uid, trace->target.pid, strerrordesc_np(-result));
+                complain(&trace->context->complaints, trace->peer.uid, LOG_PRIORITY_WARNING,
+                         "cannot find out whether uid %u may trace process %d: %s", trace->peer.uid, trace->target.pid,
+                         strerrordesc_np(-result));
         trace->authorized(trace, result);
 }
 

@@ -4,6 +4,7 @@
 
 #include "daemon/monitor/child.h"
 #include "daemon/monitor/closer.h"
+#include "daemon/monitor/complaints.h"
 #include "daemon/monitor/monitor.h"
 #include "daemon/monitor/rings.h"
 #include "daemon/monitor/tracefs.h"
@@ -18,6 +19,7 @@ struct context {
         struct closer *closer;
         struct tracefs tracefs;
         struct ring_budget budget;
+        struct complaints complaints;
         int kallsyms; /* /proc/kallsyms as opened with all rights; -1 = kallsyms_error says why not */
         int kallsyms_error;
         struct attachment *attachments; /* of all engines */

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -20,6 +21,7 @@
 #include "daemon/monitor/opens.h"
 #include "daemon/monitor/run.h"
 #include "daemon/monitor/successor.h"
+#include "proto/proto.h"
 
 #define MAX_DEATHS 5
 #define DEATHS_WITHIN_NS (10 * NSEC_PER_SEC)
@@ -289,12 +291,35 @@ static void on_message(struct engine *engine, const struct link_message *message
         }
 }
 
+/* The daemon ends: when this engine has been told all, it is told that this was all; what it still asks is dropped. */
+static void on_last_io(struct engine *engine)
+{
+        if (engine->outbox.first == NULL || engine->outbox.is_failed)
+                (void)shutdown(engine->socket, SHUT_WR);
+        for (int i = 0; i < MESSAGES_PER_WAKEUP; i++) {
+                struct link_received received;
+                int r = link_receive(engine->socket, &received);
+
+                if (r == -EAGAIN)
+                        return;
+                if (r != 1) { /* its exit, which we wait for, comes next */
+                        disconnect(engine);
+                        return;
+                }
+                link_close_fds(&received);
+        }
+}
+
 static int on_engine_io(sd_event_source *source, int fd, uint32_t events, void *user)
 {
         struct engine *engine = user;
 
         if ((events & EPOLLOUT) != 0)
                 outbox_flush(&engine->outbox);
+        if (engine->is_ending) {
+                on_last_io(engine);
+                return 0;
+        }
         for (int i = 0; i < MESSAGES_PER_WAKEUP && engine->source != NULL; i++) {
                 struct link_received received;
                 int r = link_receive(fd, &received);
@@ -404,8 +429,38 @@ static int add_client(struct engines *engines, int fd, const struct peer *peer)
         return 0;
 }
 
+static const char *text_of_refusal(int r)
+{
+        return r == -EDQUOT   ? "this user has 128 connections already; end a client of this user first"
+               : r == -EUSERS ? "64 users are served already; try again when one of them is done"
+                              : strerrordesc_np(-r);
+}
+
+/*
+ * Nothing of what the client says is parsed, but what it has said already is read: closing a socket with unread bytes
+ * takes the answer away from it (unix_release_sock(), net/unix/af_unix.c).
+ */
+static void refuse_client(int fd, int error)
+{
+        uint8_t bytes[512];
+        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
+        const char *why = text_of_refusal(-error);
+        char text[256];
+        int n;
+
+        (void)snprintf(text, sizeof(text), "faultlined refuses this connection: %s", why);
+        const struct proto_error answer = {.error = error, .text = {.data = text, .n_bytes = (uint32_t)strlen(text)}};
+        n = proto_encode_error(&buffer, 0, &answer);
+        if (n > 0)
+                (void)send(fd, bytes, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)shutdown(fd, SHUT_RD);
+        while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+                ;
+}
+
 void engines_add_client(struct engines *engines, int fd)
 {
+        struct complaints *complaints = &engines->context->complaints;
         struct peer peer = {0};
         int r = peer_read(fd, &peer);
 
@@ -414,11 +469,12 @@ void engines_add_client(struct engines *engines, int fd)
         if (r == 0)
                 return;
         if (peer.pid != 0)
-                log_line(LOG_PRIORITY_WARNING, "client process %d of uid %u refused: %s", peer.pid, peer.uid,
-                         r == -EDQUOT ? "this user has too many connections" : strerrordesc_np(-r));
+                complain(complaints, peer.uid, LOG_PRIORITY_WARNING, "client process %d of uid %u refused: %s",
+                         peer.pid, peer.uid, text_of_refusal(r));
         else
-                log_line(LOG_PRIORITY_WARNING, "client refused, its credentials cannot be told: %s",
-                         strerrordesc_np(-r));
+                complain(complaints, (uid_t)-1, LOG_PRIORITY_WARNING,
+                         "client refused, its credentials cannot be told: %s", strerrordesc_np(-r));
+        refuse_client(fd, -r);
         peer_deinit(&peer);
         (void)close(fd);
         if (engines->first == NULL)
@@ -430,9 +486,8 @@ void engines_shutdown(struct engines *engines)
         attachments_stop_all(engines->context);
         for (struct engine *e = engines->first; e != NULL; e = e->next) {
                 e->is_ending = true;
-                if (e->socket >= 0)
-                        (void)shutdown(e->socket, SHUT_WR);
-                e->source = sd_event_source_disable_unref(e->source);
+                if (e->source != NULL)
+                        on_last_io(e);
         }
         if (engines->first == NULL)
                 engines->idle(engines->user);

@@ -18,7 +18,7 @@ struct engines {
         void *user;
 };
 
-/* A new client. Takes the descriptor in any case; refusals are logged. */
+/* A new client. Takes the descriptor in any case; one that is refused is told why, and it is logged. */
 void engines_add_client(struct engines *engines, int fd);
 /* The daemon ends: counts to the engines, no more requests from them. idle() is called when the last has ended. */
 void engines_shutdown(struct engines *engines);

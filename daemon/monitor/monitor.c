@@ -24,16 +24,18 @@
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/peer.h"
 
-#define DEFAULT_RING_BUDGET_BYTES ((uint64_t)512 << 20)
 #define SHUTDOWN_USEC (3 * 1000 * 1000) /* for engines to bring their clients the end of every trace */
 #define ACCEPTS_PER_WAKEUP 16
+#define ACCEPT_PAUSE_USEC (100 * 1000)
 
 struct monitor {
         struct context context;
         struct engines engines;
         sd_event_source *listening;
+        sd_event_source *accept_timer; /* on while no connection can be accepted */
         sd_event_source *shutdown_timer;
         int listener;
+        bool cannot_accept; /* and it was logged */
         bool is_ending;
 };
 
@@ -125,9 +127,36 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         monitor->is_ending = true;
         (void)sd_notify(0, "STOPPING=1");
         monitor->listening = sd_event_source_disable_unref(monitor->listening);
+        monitor->accept_timer = sd_event_source_disable_unref(monitor->accept_timer);
         engines_shutdown(&monitor->engines);
         return sd_event_add_time_relative(monitor->context.event, &monitor->shutdown_timer, CLOCK_MONOTONIC,
                                           SHUTDOWN_USEC, 0, on_shutdown_timeout, monitor);
+}
+
+/* accept4(2) failed for want of something; the connection stays in the queue and the socket readable. */
+static bool is_lack(int r)
+{
+        return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS;
+}
+
+static int on_accept_timer(sd_event_source *source, uint64_t usec, void *user)
+{
+        struct monitor *monitor = user;
+
+        return sd_event_source_set_enabled(monitor->listening, SD_EVENT_ON);
+}
+
+static int pause_accepting(struct monitor *monitor, int error)
+{
+        if (!monitor->cannot_accept)
+                log_line(LOG_PRIORITY_ERROR,
+                         "cannot accept connections: %s; they wait until that is over (LimitNOFILE= of the service or "
+                         "ulimit -n bounds the descriptors)",
+                         strerrordesc_np(-error));
+        monitor->cannot_accept = true;
+        (void)sd_event_source_set_enabled(monitor->listening, SD_EVENT_OFF);
+        (void)sd_event_source_set_time_relative(monitor->accept_timer, ACCEPT_PAUSE_USEC);
+        return sd_event_source_set_enabled(monitor->accept_timer, SD_EVENT_ONESHOT);
 }
 
 static int on_connection(sd_event_source *source, int listener, uint32_t events, void *user)
@@ -137,8 +166,11 @@ static int on_connection(sd_event_source *source, int listener, uint32_t events,
         for (int i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
                 int fd = listener_accept(listener);
 
+                if (is_lack(fd))
+                        return pause_accepting(monitor, fd);
                 if (fd < 0)
                         break;
+                monitor->cannot_accept = false;
                 engines_add_client(&monitor->engines, fd);
         }
         return 0;
@@ -165,6 +197,7 @@ static int start_loop(struct monitor *monitor)
         if (r >= 0)
                 r = closer_new(&monitor->context.closer);
         monitor->context.children.event = monitor->context.event;
+        monitor->context.complaints.event = monitor->context.event;
         return r < 0 ? r : 0;
 }
 
@@ -181,6 +214,11 @@ static int start_serving(struct monitor *monitor, const struct monitor_options *
                 return monitor->listener;
         r = sd_event_add_io(monitor->context.event, &monitor->listening, monitor->listener, EPOLLIN, on_connection,
                             monitor);
+        if (r >= 0) /* now: a timer needs a descriptor, and this one is for when there is none */
+                r = sd_event_add_time_relative(monitor->context.event, &monitor->accept_timer, CLOCK_MONOTONIC,
+                                               ACCEPT_PAUSE_USEC, 0, on_accept_timer, monitor);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(monitor->accept_timer, SD_EVENT_OFF);
         if (r >= 0)
                 (void)sd_notify(0, "READY=1");
         return r < 0 ? r : 0;
@@ -191,10 +229,12 @@ static void monitor_deinit(struct monitor *monitor)
         struct context *context = &monitor->context;
 
         engines_deinit(&monitor->engines);
+        complaints_deinit(&context->complaints);
         barrier_forget_all(context);
         children_deinit(&context->children);
         closer_free(context->closer);
         sd_event_source_disable_unref(monitor->listening);
+        sd_event_source_disable_unref(monitor->accept_timer);
         sd_event_source_disable_unref(monitor->shutdown_timer);
         sd_event_unref(context->event);
         cleanup_close(&monitor->listener);
@@ -207,7 +247,7 @@ int monitor_run(const struct monitor_options *options)
         struct monitor monitor = {
                 .context = {.options = options,
                             .budget = {.size_bytes = options->ring_budget_bytes != 0 ? options->ring_budget_bytes
-                                                                                     : DEFAULT_RING_BUDGET_BYTES},
+                                                                                     : ring_budget_default()},
                             .kallsyms = -1},
                 .engines = {.is_private = options->private_fd >= 0, .idle = on_idle},
                 .listener = -1,

@@ -13,23 +13,39 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "daemon/monitor/log.h"
 #include "daemon/monitor/refusal.h"
 #include "daemon/monitor/run.h"
 #include "daemon/monitor/tell.h"
 
+/* The question was not answered for lack of something that comes back. */
+static bool is_busy(int error)
+{
+        return error == EAGAIN || error == ETIMEDOUT || error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
 static void fail_unauthorized(struct attachment *trace, int result)
 {
         char text[LINK_TEXT_BYTES];
+        int error = is_busy(-result) ? EAGAIN : result == -ESRCH ? ESRCH : EPERM;
 
-        if (result == -ESRCH)
+        if (error == ESRCH)
                 (void)snprintf(text, sizeof(text), "cannot trace process %d: it has just ended", trace->target.pid);
-        else
+        else if (error == EAGAIN)
+                (void)snprintf(text, sizeof(text),
+                               "cannot trace process %d: faultlined is too busy to find out whether user %u may trace "
+                               "it (%s); try again",
+                               trace->target.pid, trace->peer.uid, strerrordesc_np(-result));
+        else if (result == -EPERM)
                 (void)snprintf(text, sizeof(text),
                                "cannot trace process %d: user %u may not trace it (it belongs to another user, runs a "
                                "setuid program or is protected); ask as its user or as root",
                                trace->target.pid, trace->peer.uid);
-        attachment_fail(trace, result == -ESRCH ? ESRCH : EPERM, text);
+        else
+                (void)snprintf(text, sizeof(text),
+                               "cannot trace process %d: it cannot be found out whether user %u may trace it (%s); ask "
+                               "as root",
+                               trace->target.pid, trace->peer.uid, strerrordesc_np(-result));
+        attachment_fail(trace, error, text);
 }
 
 static int make_files(struct attachment *trace)
@@ -71,8 +87,8 @@ static int open_rings(struct attachment *trace, char text[static LINK_TEXT_BYTES
         if (r == -ENOSPC)
                 (void)snprintf(
                         text, LINK_TEXT_BYTES,
-                        "cannot trace process %d: ring buffers for one more trace would exceed the daemon's %llu MiB "
-                        "(or this user's half of them); end another trace first",
+                        "cannot trace process %d: even the smallest ring buffers for one more trace would exceed the "
+                        "daemon's %llu MiB (or this user's half of them); end another trace first",
                         trace->target.pid, (unsigned long long)budget->size_bytes >> 20);
         else if (r == -EACCES)
                 refusal_of_everything(trace->target.pid, text);
@@ -140,11 +156,11 @@ static int open_files(struct attachment *trace, char text[static LINK_TEXT_BYTES
                 return r;
         }
         r = open_maps(trace);
-        if (r < 0)
-                (void)snprintf(
-                        text, LINK_TEXT_BYTES,
-                        "cannot trace process %d: its memory map may not be read: %s; run as its user or as root",
-                        trace->target.pid, strerrordesc_np(-r));
+        if (r == -EACCES || r == -EPERM)
+                refusal_of_rights(trace->target.pid, "its memory map may not be read", text);
+        else if (r < 0)
+                (void)snprintf(text, LINK_TEXT_BYTES, "cannot trace process %d: its memory map cannot be read: %s",
+                               trace->target.pid, strerrordesc_np(-r));
         return r;
 }
 
@@ -224,7 +240,7 @@ static void reopen_more(struct attachment *trace)
         if (r == 0)
                 r = open_files(trace, text);
         if (r < 0) {
-                log_line(LOG_PRIORITY_WARNING, "%s", text);
+                complain(&trace->context->complaints, trace->peer.uid, LOG_PRIORITY_WARNING, "%s", text);
                 end_without_counting(trace);
         } else {
                 attachment_authorize(trace, announce_again);

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "daemon/monitor/peer.h"
+
 #define PARANOID_ENOUGH 2 /* events of one's own processes, without the kernel (perf_event_open(2)) */
 
 static long read_paranoid(void)
@@ -58,6 +60,22 @@ static void explain_descriptors(const struct refused_events *refused, char text[
                        refused->n_threads * refused->n_cpus * refused->n_events, (unsigned long long)limit.rlim_cur);
 }
 
+void refusal_of_rights(pid_t pid, const char *what, char text[static LINK_TEXT_BYTES])
+{
+        if (geteuid() == 0 || have_capabilities())
+                (void)snprintf(text, LINK_TEXT_BYTES,
+                               "cannot trace process %d: %s, although faultlined has privilege: the process has a "
+                               "capability that faultlined lacks (compare CapPrm in /proc/%d/status with CapEff in "
+                               "/proc/%d/status), belongs to another user namespace, or a security module forbids it "
+                               "(see /proc/%d/attr/current and the kernel log)",
+                               pid, what, pid, getpid(), pid);
+        else
+                (void)snprintf(text, LINK_TEXT_BYTES,
+                               "cannot trace process %d: %s (it belongs to another user, runs a setuid program or is "
+                               "protected); run as its user or as root, or use the faultlined service",
+                               pid, what);
+}
+
 void refusal_of_events(const struct refused_events *refused, int error, char text[static LINK_TEXT_BYTES])
 {
         bool for_rights = error == EACCES || error == EPERM;
@@ -69,10 +87,7 @@ void refusal_of_events(const struct refused_events *refused, int error, char tex
         else if (for_rights && read_paranoid() > PARANOID_ENOUGH)
                 refusal_of_everything(refused->pid, text);
         else if (for_rights)
-                (void)snprintf(text, LINK_TEXT_BYTES,
-                               "cannot trace process %d: not allowed (it belongs to another user, runs a setuid "
-                               "program or is protected); run as its user or as root, or use the faultlined service",
-                               refused->pid);
+                refusal_of_rights(refused->pid, "its events may not be opened", text);
         else
                 (void)snprintf(text, LINK_TEXT_BYTES, "cannot trace process %d: perf_event_open: %s", refused->pid,
                                strerrordesc_np(error));

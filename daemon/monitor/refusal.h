@@ -16,5 +16,10 @@ struct refused_events {
 
 /* An event of the target failed with this errno number. */
 void refusal_of_events(const struct refused_events *refused, int error, char text[static LINK_TEXT_BYTES]);
+/*
+ * `what` of the process was refused for want of rights. Said in terms of what we are: privileged, there is no user to
+ * run as that would help.
+ */
+void refusal_of_rights(pid_t pid, const char *what, char text[static LINK_TEXT_BYTES]);
 /* Not even an event on ourselves that measures nothing was given: all perf events are refused. */
 void refusal_of_everything(pid_t pid, char text[static LINK_TEXT_BYTES]);

@@ -5,7 +5,8 @@
  * system-wide one does). It must not be inherited, and its clock must be that of everything redirected into it
  * (perf_event_open(2), SET_OUTPUT).
  *
- * Sizes: what is wanted is halved until it fits the budget and the locked-memory limits; all CPUs have the same.
+ * Sizes: what is wanted is halved until it is at most a quarter of what is free, so that there is always room for one
+ * more, and fits the locked-memory limits. The smallest rings may take all that is free. All CPUs have the same.
  */
 #include "daemon/monitor/rings.h"
 
@@ -20,6 +21,8 @@
 #define RING_MIN_BYTES ((size_t)64 << 10)
 #define SIDE_MIN_BYTES ((size_t)32 << 10)
 #define MAX_CPUS 8192
+#define BUDGET_BYTES_PER_CPU ((uint64_t)64 << 20)
+#define BUDGET_MIN_BYTES ((uint64_t)512 << 20)
 
 /* The CPUs in a list such as "0-3,8". Number of CPUs or -errno. */
 static int parse_cpus(const char *text, struct ring_pair *pairs, size_t n_room)
@@ -154,10 +157,19 @@ static uint64_t charge_of(const struct ring_set *rings)
         return rings->n * (rings->ring_bytes + rings->side_bytes + 2 * (uint64_t)sysconf(_SC_PAGESIZE));
 }
 
+uint64_t ring_budget_default(void)
+{
+        long n_cpus = sysconf(_SC_NPROCESSORS_ONLN), n_pages = sysconf(_SC_PHYS_PAGES);
+        uint64_t wanted_bytes = (uint64_t)MAX_OF(n_cpus, 1) * BUDGET_BYTES_PER_CPU;
+        uint64_t ram_bytes = n_pages > 0 ? (uint64_t)n_pages * (uint64_t)sysconf(_SC_PAGESIZE) : UINT64_MAX;
+
+        return MIN_OF(MAX_OF(wanted_bytes, BUDGET_MIN_BYTES), ram_bytes / 4);
+}
+
 int rings_open(struct ring_budget *budget, uint64_t may_use_bytes, struct ring_set *ret)
 {
         struct ring_set rings = {0};
-        uint64_t left_bytes = MIN_OF(budget->size_bytes - budget->used_bytes, may_use_bytes);
+        uint64_t free_bytes = MIN_OF(budget->size_bytes - budget->used_bytes, may_use_bytes);
         int r = read_cpus(&rings);
 
         if (r < 0)
@@ -167,9 +179,7 @@ int rings_open(struct ring_budget *budget, uint64_t may_use_bytes, struct ring_s
                 rings.ring_bytes = bytes;
                 rings.side_bytes = MAX_OF(bytes / 16, SIDE_MIN_BYTES);
                 rings.charged_bytes = charge_of(&rings);
-                /* On many CPUs no single trace takes more than a quarter, unless even the smallest rings do. */
-                if (rings.charged_bytes > left_bytes ||
-                    (rings.charged_bytes > budget->size_bytes / 4 && bytes > RING_MIN_BYTES)) {
+                if (rings.charged_bytes > (bytes > RING_MIN_BYTES ? free_bytes / 4 : free_bytes)) {
                         rings.small_errno = ENOSPC;
                         continue;
                 }

@@ -34,10 +34,13 @@ struct ring_set {
 
 #define RING_SMALL_BYTES ((size_t)2 << 20)
 
+/* 64 MiB for each CPU, at least 512 MiB, but at most a quarter of the machine's memory. */
+uint64_t ring_budget_default(void);
+
 /*
- * Open and map the rings for the CPUs that are online. may_use_bytes: what this user has left of the budget. 0;
- * -ENOSPC: the budget is used up; -EPERM: not even the smallest rings may be locked; -EACCES: no perf event at all
- * is allowed, not even the owner's; another -errno.
+ * Open and map the rings for the CPUs that are online. may_use_bytes: what this user has left of the budget. A trace
+ * takes at most a quarter of what is free, if it can. 0; -ENOSPC: not even the smallest rings fit; -EPERM: not even the
+ * smallest rings may be locked; -EACCES: no perf event at all is allowed, not even the owner's; another -errno.
  */
 int rings_open(struct ring_budget *budget, uint64_t may_use_bytes, struct ring_set *ret) MUST_CHECK;
 /* Unmap and close. */

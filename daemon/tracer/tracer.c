@@ -47,7 +47,8 @@ struct tracer {
         int process;
         struct tracee *tracees;
         size_t n, n_room;
-        size_t n_refused; /* threads that another tracer has, or that we may not have */
+        uint64_t stop_deadline_ns; /* of all passes: 0 until the first threads have been told to stop */
+        size_t n_refused;          /* threads that another tracer has, or that we may not have */
         int refused_errno;
 };
 
@@ -189,22 +190,23 @@ static size_t count_running(struct tracer *tracer)
         return n;
 }
 
-/* Until all are stopped or STOP_WAIT_NS are over. Every stop is announced by a SIGCHLD, which is blocked and waited
- * for. */
+/* Until all are stopped or STOP_WAIT_NS are over, of which all passes have only one. Every stop is announced by a
+ * SIGCHLD, which is blocked and waited for. */
 static size_t wait_for_stops(struct tracer *tracer)
 {
-        uint64_t end = now_ns() + STOP_WAIT_NS;
         size_t n_running;
         sigset_t set;
 
+        if (tracer->stop_deadline_ns == 0)
+                tracer->stop_deadline_ns = now_ns() + STOP_WAIT_NS;
         sigemptyset(&set);
         sigaddset(&set, SIGCHLD);
         while ((n_running = count_running(tracer)) > 0) {
                 uint64_t now = now_ns();
 
-                if (now >= end)
+                if (now >= tracer->stop_deadline_ns)
                         break;
-                struct timespec left = {.tv_nsec = (long)(end - now)};
+                struct timespec left = {.tv_nsec = (long)(tracer->stop_deadline_ns - now)};
                 (void)sigtimedwait(&set, NULL, &left);
         }
         return n_running;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Arbitrary bytes as /proc/PID/maps and smaps: each call moves on, and what comes out lies within the text. The first
- * two bytes are the flag. */
+/* Arbitrary bytes as /proc/PID/maps and smaps: each call moves on, and what comes out lies within the text or the line.
+ * The first two bytes are the flag. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,8 +21,13 @@ static size_t read_maps(const char *text, size_t n_text)
                 if (r == -EBADMSG)
                         continue;
                 fuzz_promise(r == 1 && line.start < line.end);
-                fuzz_promise(line.path >= text && line.path + line.n_path <= text + n_text);
-                fuzz_promise(!memchr(line.path, '\n', line.n_path));
+                if (line.path == line.unescaped) {
+                        fuzz_promise(line.n_path > 0 && line.n_path <= sizeof(line.unescaped));
+                        fuzz_promise(memchr(line.path, '\n', line.n_path) != NULL);
+                } else {
+                        fuzz_promise(line.path >= text && line.path + line.n_path <= text + n_text);
+                        fuzz_promise(!memchr(line.path, '\n', line.n_path));
+                }
                 n_maps++;
         }
         fuzz_promise(offset == n_text);

@@ -302,7 +302,7 @@ static void take_link(struct session *session)
         memcpy(&session->link_fd, CMSG_DATA(c), sizeof(int));
 }
 
-static struct session session_start(void)
+static struct session session_start_with(uint64_t ring_budget_bytes)
 {
         struct session session = {.link_fd = -1};
         int sockets[2];
@@ -311,8 +311,10 @@ static struct session session_start(void)
         session.monitor = fork();
         assert_true(session.monitor >= 0);
         if (session.monitor == 0) {
-                struct monitor_options options = {
-                        .private_fd = sockets[1], .engine_main = fake_engine, .tracer_main = tracer_main};
+                struct monitor_options options = {.private_fd = sockets[1],
+                                                  .ring_budget_bytes = ring_budget_bytes,
+                                                  .engine_main = fake_engine,
+                                                  .tracer_main = tracer_main};
 
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
                 close(sockets[0]);
@@ -322,6 +324,11 @@ static struct session session_start(void)
         session.client = sockets[0];
         take_link(&session);
         return session;
+}
+
+static struct session session_start(void)
+{
+        return session_start_with(0);
 }
 
 static void session_end(struct session *session)
@@ -1189,6 +1196,60 @@ static void run_exec(int command, int answer)
         _exit(99);
 }
 
+static void test_options_that_nobody_knows(void **state)
+{
+        struct session session = session_start();
+        struct link_received received;
+        struct link_trace trace = ask_trace(&session, session.monitor, LINK_ATTACH_FROM_EXEC << 1, &received);
+
+        assert_int_equal(received.n_fds, 0);
+        assert_int_equal(trace.error, EINVAL);
+        session_end(&session);
+}
+
+/* What a pair of rings on each CPU takes of the budget: the data, and a control page each. */
+static uint64_t charge_of_rings(size_t ring_bytes)
+{
+        return (uint64_t)sysconf(_SC_NPROCESSORS_ONLN) *
+               (ring_bytes + MAX_OF(ring_bytes / 16, (size_t)32 << 10) + 2 * PAGE);
+}
+
+/* The largest that take a quarter of what is free, or the smallest if they fit; 0 = none. */
+static size_t expected_ring_bytes(uint64_t free_bytes)
+{
+        size_t min_bytes = (size_t)64 << 10;
+
+        for (size_t bytes = (size_t)8 << 20; bytes > min_bytes; bytes /= 2)
+                if (charge_of_rings(bytes) <= free_bytes / 4)
+                        return bytes;
+        return charge_of_rings(min_bytes) <= free_bytes ? min_bytes : 0;
+}
+
+static void test_rings_shrink_before_they_run_out(void **state)
+{
+        uint64_t free_bytes = 4 * charge_of_rings((size_t)2 << 20);
+        struct session session = session_start_with(free_bytes);
+        struct target target = target_start(run_signals);
+        static struct attached traces[64];
+        size_t n = 0, ring_bytes;
+
+        assert_int_equal(hear(target.answer), 'r');
+        while ((ring_bytes = expected_ring_bytes(free_bytes)) != 0) {
+                assert_true(n < ARRAY_SIZE(traces));
+                traces[n] = prepare(&session, target.pid, 0);
+                assert_int_equal(traces[n].trace.ring_bytes, ring_bytes);
+                assert_int_equal((traces[n].trace.degraded >> LINK_LACKS_RING_SIZE) & 1, ring_bytes < (size_t)2 << 20);
+                free_bytes -= charge_of_rings(ring_bytes);
+                n++;
+        }
+        assert_int_equal(traces[0].trace.ring_bytes, (size_t)2 << 20);
+        expect_refused(&session, target.pid, ENOSPC, "even the smallest ring buffers");
+        while (n > 0)
+                detach(&session, &traces[--n]);
+        target_end(&target);
+        session_end(&session);
+}
+
 static void test_from_exec(void **state)
 {
         struct session session = session_start();
@@ -1307,26 +1368,55 @@ static void test_files(void **state)
 
 struct service {
         pid_t monitor;
+        int log; /* its standard error */
         char folder[32], path[64];
 };
 
-static struct service service_start(void)
+static struct service service_start_with(int (*engine)(int link_fd))
 {
         struct service service = {.folder = "/tmp/monitor-link-XXXXXX"};
 
+        int log[2];
+
+        assert_int_equal(pipe2(log, O_CLOEXEC), 0);
         assert_non_null(mkdtemp(service.folder));
         snprintf(service.path, sizeof(service.path), "%s/socket", service.folder);
         service.monitor = fork();
         if (service.monitor == 0) {
                 struct monitor_options options = {.private_fd = -1,
                                                   .socket_path = service.path,
-                                                  .engine_main = fake_engine,
+                                                  .engine_main = engine,
                                                   .tracer_main = tracer_main};
 
+                dup2(log[1], STDERR_FILENO);
+                close(log[0]);
+                close(log[1]);
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
                 exit(monitor_run(&options)); /* with the leak check of a sanitizer */
         }
+        close(log[1]);
+        service.log = log[0];
         return service;
+}
+
+static struct service service_start(void)
+{
+        return service_start_with(fake_engine);
+}
+
+/* A connection of ours. */
+static int service_connect(const struct service *service)
+{
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        int r;
+
+        memcpy(address.sun_path, service->path, strlen(service->path));
+        do /* not yet bound, or not yet listening */
+                r = connect(fd, (const struct sockaddr *)&address, sizeof(address));
+        while (r < 0 && (errno == ECONNREFUSED || errno == ENOENT));
+        assert_int_equal(r, 0);
+        return fd;
 }
 
 static void service_end(struct service *service)
@@ -1337,6 +1427,7 @@ static void service_end(struct service *service)
         assert_int_equal(waitpid(service->monitor, &status, 0), service->monitor);
         assert_true(WIFEXITED(status));
         assert_int_equal(WEXITSTATUS(status), 0);
+        close(service->log);
         unlink(service->path);
         rmdir(service->folder);
 }
@@ -1373,6 +1464,129 @@ static struct session session_of_nobody(const struct service *service)
         assert_int_equal(setegid(0), 0);
         take_link(&session);
         return session;
+}
+
+/* Greets every client, and keeps none of its descriptors. */
+static int greeting_engine(int link_fd)
+{
+        struct link_received received;
+        int r;
+
+        while ((r = link_receive(link_fd, &received)) == 1) {
+                if (received.message.type == LINK_CONN && send(received.fds[0], "g", 1, MSG_NOSIGNAL) != 1)
+                        return 85;
+                link_close_fds(&received);
+        }
+        return r == 0 ? 0 : 86;
+}
+
+static void expect_greeting(int fd)
+{
+        char c;
+
+        assert_int_equal(recv(fd, &c, 1, 0), 1);
+        assert_int_equal(c, 'g');
+}
+
+#define FEW_DESCRIPTORS 40
+#define MORE_CLIENTS 60
+
+/* They wait, the log says so once, and they are served when there are descriptors. */
+static void test_connections_wait_for_descriptors(void **state)
+{
+        static const char expected[] = "faultlined: cannot accept connections: Too many open files;";
+        struct service service = service_start_with(greeting_engine);
+        struct rlimit before, few;
+        int clients[MORE_CLIENTS];
+        char line[1024];
+        FILE *log;
+
+        clients[0] = service_connect(&service);
+        expect_greeting(clients[0]);
+        assert_int_equal(prlimit(service.monitor, RLIMIT_NOFILE, NULL, &before), 0);
+        few = (struct rlimit){.rlim_cur = FEW_DESCRIPTORS, .rlim_max = before.rlim_max};
+        assert_int_equal(prlimit(service.monitor, RLIMIT_NOFILE, &few, NULL), 0);
+        for (size_t i = 1; i < MORE_CLIENTS; i++)
+                clients[i] = service_connect(&service);
+        log = fdopen(dup(service.log), "r");
+        assert_non_null(log);
+        assert_non_null(fgets(line, sizeof(line), log));
+        assert_int_equal(strncmp(line, expected, sizeof(expected) - 1), 0);
+        assert_int_equal(prlimit(service.monitor, RLIMIT_NOFILE, &before, NULL), 0);
+        for (size_t i = 1; i < MORE_CLIENTS; i++)
+                expect_greeting(clients[i]);
+        service_end(&service);
+        assert_null(fgets(line, sizeof(line), log));
+        fclose(log);
+        for (size_t i = 0; i < MORE_CLIENTS; i++)
+                close(clients[i]);
+}
+
+#define MOST_CLIENTS 128
+#define REFUSED_CLIENTS 50
+
+/* What one client too many gets: one ERROR frame, then the end. */
+static void expect_refused_connection(int fd)
+{
+        uint8_t bytes[1024];
+        struct proto_header header;
+        struct proto_error error;
+        ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+
+        assert_true(n > PROTO_HEADER_BYTES);
+        assert_int_equal(proto_decode_header(bytes, (size_t)n, &header), 0);
+        assert_int_equal(header.type, MESSAGE_ERROR);
+        assert_int_equal(proto_decode_error(bytes + PROTO_HEADER_BYTES, (size_t)n - PROTO_HEADER_BYTES, &error), 0);
+        assert_int_equal(error.req, 0);
+        assert_int_equal(error.error, EDQUOT);
+        assert_non_null(memmem(error.text.data, error.text.n_bytes, "128 connections", strlen("128 connections")));
+        assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), 0);
+}
+
+/* Every refusal has a line or is among those that a line counts, of which there is one or, over a second's end, two. */
+static void check_log(int log)
+{
+        FILE *file = fdopen(log, "r");
+        size_t n_lines = 0, n_suppressed = 0;
+        unsigned int n;
+        char line[1024];
+
+        assert_non_null(file);
+        while (fgets(line, sizeof(line), file) != NULL)
+                if (sscanf(line, "faultlined: %u more suppressed that uid 0 caused", &n) == 1)
+                        n_suppressed += n;
+                else
+                        n_lines += strstr(line, "refused: this user has 128 connections") != NULL;
+        assert_true(n_suppressed > 0);
+        assert_int_equal(n_lines + n_suppressed, REFUSED_CLIENTS);
+        fclose(file);
+}
+
+static void test_one_connection_too_many(void **state)
+{
+        struct service service = service_start_with(greeting_engine);
+        int clients[MOST_CLIENTS], refused[REFUSED_CLIENTS];
+        int log = dup(service.log);
+
+        for (size_t i = 0; i < MOST_CLIENTS; i++)
+                clients[i] = service_connect(&service);
+        for (size_t i = 0; i < MOST_CLIENTS; i++)
+                expect_greeting(clients[i]);
+        monitor_pause(&(struct session){.monitor = service.monitor});
+        for (size_t i = 0; i < REFUSED_CLIENTS; i++) {
+                refused[i] = service_connect(&service);
+                assert_int_equal(send(refused[i], "h", 1, MSG_NOSIGNAL),
+                                 1); /* unread, and no reason to lose the answer */
+        }
+        monitor_continue(&(struct session){.monitor = service.monitor});
+        for (size_t i = 0; i < REFUSED_CLIENTS; i++) {
+                expect_refused_connection(refused[i]);
+                close(refused[i]);
+        }
+        service_end(&service);
+        check_log(log);
+        for (size_t i = 0; i < MOST_CLIENTS; i++)
+                close(clients[i]);
 }
 
 static void run_as_nobody(int command, int answer)
@@ -1461,8 +1675,12 @@ int main(int argc, char *argv[])
                 cmocka_unit_test(test_files_of_a_zombie_leader),
                 cmocka_unit_test(test_many_threads_hold_up_nobody_else),
                 cmocka_unit_test(test_what_cannot_be_traced),
+                cmocka_unit_test(test_options_that_nobody_knows),
+                cmocka_unit_test(test_rings_shrink_before_they_run_out),
                 cmocka_unit_test(test_from_exec),
                 cmocka_unit_test(test_files),
+                cmocka_unit_test(test_connections_wait_for_descriptors),
+                cmocka_unit_test(test_one_connection_too_many),
                 cmocka_unit_test(test_a_user_may_trace_own_processes_only),
         };
 

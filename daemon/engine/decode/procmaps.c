@@ -6,12 +6,16 @@
  * that overflow, and takes most of the time of a snapshot with 65 000 maps. Strict about everything the kernel
  * formats (fs/proc/task_mmu.c, show_vma_header_prefix()) and about nothing in the path, which is the target's to
  * choose: a file may be called like a whole line of maps, but the kernel writes a newline in a name as \012, so that a
- * line is always a map.
+ * line is always a map. That escape is undone here, so that a path is the same bytes whether a record or this text told
+ * it; the text itself is never changed, for it may be read again.
  */
 #include "daemon/engine/decode/procmaps.h"
 
 #include <errno.h>
 #include <string.h>
+
+static const char newline_escape[] = "\\012";
+#define N_NEWLINE_ESCAPE (sizeof(newline_escape) - 1)
 
 struct cursor {
         const char *at, *end;
@@ -111,6 +115,25 @@ static struct cursor take_line(const char *text, size_t n_text, size_t *offset)
         return (struct cursor){.at = first, .end = end};
 }
 
+static void unescape_path(struct procmaps_line *line)
+{
+        const char *from = line->path, *end = line->path + line->n_path;
+        const char *escape = memmem(from, line->n_path, newline_escape, N_NEWLINE_ESCAPE);
+        char *to = line->unescaped;
+
+        if (escape == NULL || line->n_path > sizeof(line->unescaped))
+                return;
+        while (escape != NULL) {
+                to = mempcpy(to, from, (size_t)(escape - from));
+                *to++ = '\n';
+                from = escape + N_NEWLINE_ESCAPE;
+                escape = memmem(from, (size_t)(end - from), newline_escape, N_NEWLINE_ESCAPE);
+        }
+        to = mempcpy(to, from, (size_t)(end - from));
+        line->path = line->unescaped;
+        line->n_path = (size_t)(to - line->unescaped);
+}
+
 int procmaps_next(const char *text, size_t n_text, size_t *offset, struct procmaps_line *ret)
 {
         struct procmaps_line line;
@@ -119,7 +142,8 @@ int procmaps_next(const char *text, size_t n_text, size_t *offset, struct procma
                 return 0;
         if (!parse_line(take_line(text, n_text, offset), &line))
                 return -EBADMSG;
-        *ret = line;
+        memcpy(ret, &line, offsetof(struct procmaps_line, unescaped));
+        unescape_path(ret);
         return 1;
 }
 
@@ -149,7 +173,7 @@ static bool has_flag(struct cursor line, const char flag[static 2])
 size_t procmaps_find_flag(const char *smaps, size_t n_smaps, const char flag[static 2],
                           void (*found)(void *user, uint64_t start, uint64_t end), void *user)
 {
-        struct procmaps_line map = {0}; /* no map ends at 0: so far none, or its flags are done */
+        uint64_t start = 0, end = 0; /* no map ends at 0: so far none, or its flags are done */
         size_t n_found = 0;
 
         for (size_t offset = 0; offset < n_smaps;) {
@@ -157,10 +181,11 @@ size_t procmaps_find_flag(const char *smaps, size_t n_smaps, const char flag[sta
                 struct procmaps_line parsed;
 
                 if (parse_line(line, &parsed)) {
-                        map = parsed;
-                } else if (map.end > 0 && has_flag(line, flag)) {
-                        found(user, map.start, map.end);
-                        map.end = 0;
+                        start = parsed.start;
+                        end = parsed.end;
+                } else if (end > 0 && has_flag(line, flag)) {
+                        found(user, start, end);
+                        end = 0;
                         n_found++;
                 }
         }

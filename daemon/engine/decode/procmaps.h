@@ -9,18 +9,26 @@
 
 #include "proto/base.h"
 
+#define PROCMAPS_UNESCAPED_BYTES 4096 /* PATH_MAX; a longer path keeps its escapes */
+
+/*
+ * The kernel writes a newline in a path as \012 and nothing else so, not even a backslash (show_vma_header_prefix(),
+ * fs/proc/task_mmu.c; mangle_path(), fs/seq_file.c): a file that is called \012 reads as one that is called newline.
+ * Records of perf events have paths without escapes. Not to be copied: path may point into it.
+ */
 struct procmaps_line {
         uint64_t start, end, offset;
         char perms[4]; /* "rwxp" or 's' */
         uint32_t major, minor;
         uint64_t inode;
-        const char *path; /* within the text; unescaped length n_path, may be 0; \012 is left as the kernel writes it */
-        size_t n_path;
+        const char *path; /* as it is: within the text, or `unescaped` where the kernel escaped something in it */
+        size_t n_path;    /* may be 0 */
+        char unescaped[PROCMAPS_UNESCAPED_BYTES];
 };
 
 /*
  * Parse the line at *offset and move behind it. 1 = a line, 0 = end of text, -EBADMSG = not a maps line (offset moved
- * behind it all the same). A last line without newline is a line.
+ * behind it all the same; *ret is untouched). A last line without newline is a line.
  */
 int procmaps_next(const char *text, size_t n_text, size_t *offset, struct procmaps_line *ret) MUST_CHECK;
 
