@@ -403,12 +403,79 @@ static void test_strings_of_wrapped_records(void **state)
         order_free(order);
 }
 
+/* One fault of a thread: tracepoint, entry, completion, the last two stamped by a clock that is `skew` ahead. */
+static uint64_t write_fault(struct fixture *f, size_t ring, uint64_t position, uint64_t time_ns, int64_t skew,
+                            bool skew_completion)
+{
+        static const enum event_kind kinds[] = {EVENT_TP_USER, EVENT_ENTRY, EVENT_MIN};
+
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+                bool is_skewed = i == 1 || (i == 2 && skew_completion);
+                struct sample_values values = {.id = 1 + kinds[i],
+                                               .tid = 7,
+                                               .time = time_ns + i * 500 + (is_skewed ? (uint64_t)skew : 0),
+                                               .addr = 0x1000 * ring,
+                                               .raw_addr = 0x1000 * ring,
+                                               .n_raw_tail = 4};
+                const struct perf_event_header *header;
+                struct record_bytes bytes;
+
+                header = encode_sample(&bytes, event_sample_type(kinds[i], DETAIL_FULL, true), &values);
+                memcpy(f->data[ring] + position, header, header->size);
+                position += header->size;
+        }
+        return position;
+}
+
+/*
+ * A thread that goes from CPU to CPU while somebody else samples its software events by another clock, ahead or behind:
+ * its faults come out one after the other, each in one piece.
+ */
+static void test_foreign_stamps(void **state)
+{
+        static const int64_t skews[] = {0, 1200000, -1200000, 1000000000000, -1000000000};
+        struct link_event_id pairs[N_EVENT_KINDS];
+        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct event_ids *ids = NULL;
+
+        for (uint32_t kind = 0; kind < N_EVENT_KINDS; kind++)
+                pairs[kind] = (struct link_event_id){.id = 1 + kind, .kind = kind};
+        assert_int_equal(event_ids_new(pairs, N_EVENT_KINDS, &ids), 0);
+        layout.ids = ids;
+        for (size_t i = 0; i < ARRAY_SIZE(skews) * 2; i++) {
+                struct order *order = NULL;
+                struct record record;
+                size_t ring;
+
+                for (ring = 0; ring < 4; ring++) {
+                        uint64_t start = UINT64_C(2000000000) + (3 - ring) * 10000; /* the last ring is the first CPU */
+
+                        fixture.rings[ring] =
+                                (struct ring){.data = fixture.data[ring], .size_bytes = RING_BYTES, .scratch = scratch};
+                        fixture.rings[ring].head = write_fault(&fixture, ring, 0, start, skews[i / 2], i % 2);
+                }
+                assert_int_equal(order_new(fixture.rings, 4, &layout, &order), 0);
+                order_begin(order, UINT64_C(2000100000));
+                for (size_t n = 0; n < 12; n++) {
+                        static const enum event_kind kinds[] = {EVENT_TP_USER, EVENT_ENTRY, EVENT_MIN};
+
+                        assert_int_equal(order_next(order, &record, &ring), ORDER_RECORD);
+                        assert_int_equal(ring, 3 - n / 3);
+                        assert_int_equal(record.fault.event, kinds[n % 3]);
+                }
+                assert_int_equal(order_next(order, &record, &ring), ORDER_END);
+                assert_null(order_free(order));
+        }
+        event_ids_free(ids);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_every_small_case),
                 cmocka_unit_test(test_many_rings),
                 cmocka_unit_test(test_many_passes),
+                cmocka_unit_test(test_foreign_stamps),
                 cmocka_unit_test(test_pass_broken_off),
                 cmocka_unit_test(test_broken_ring),
                 cmocka_unit_test(test_bad_record_beside_a_waiting_one),

@@ -21,13 +21,28 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/*
+ * From the tracepoint of a fault to its entry there is nothing but the way into the kernel's handler. The bound leaves
+ * room for a virtual machine's processor that is taken away in between: taking that for another clock would put the
+ * fault before others that were really first.
+ */
+#define ENTRY_AFTER_NS (UINT64_C(500) * NSEC_PER_USEC)
+
 struct key {
         uint64_t time_ns;
         size_t ring;
 };
 
+/* What left a ring last: the pieces of a fault stand one behind the other, and the first is always of our clock. */
+struct trail {
+        int kind; /* enum event_kind, N_EVENT_KINDS = none of a fault */
+        uint64_t tracepoint_ns;
+        bool is_foreign; /* kind is EVENT_ENTRY, behind its tracepoint, and its stamp is of another clock */
+};
+
 struct order {
         struct ring *rings;
+        struct trail *trails; /* of each ring */
         size_t n_rings;
         const struct sample_layout *layout;
         uint64_t until_ns;
@@ -57,19 +72,52 @@ static void sift_down(struct order *order, size_t i)
         heap[i] = moving;
 }
 
+static bool is_tracepoint(int kind)
+{
+        return kind == EVENT_TP_USER || kind == EVENT_TP_KERNEL;
+}
+
+static bool is_foreign(const struct trail *trail, uint64_t entry_ns)
+{
+        return is_tracepoint(trail->kind) &&
+               (entry_ns < trail->tracepoint_ns || entry_ns - trail->tracepoint_ns > ENTRY_AFTER_NS);
+}
+
 /*
- * The key of a ring's next record. false = the ring is empty.
- *
- * Not simply its stamp: where somebody else samples the same event of the same task by another clock, the kernel stamps
- * once for both, by either clock (kernel/events/core.c, perf_prepare_sample). A ring is written in order, so the record
- * behind bounds from above when this one was really written.
+ * When a record was really written, as far as can be told. Not simply its stamp: where somebody else samples the same
+ * software event of the same task by another clock, the kernel stamps once for both, by either clock
+ * (kernel/events/core.c, perf_prepare_sample); tracepoints are stamped for each. So an entry right behind its
+ * tracepoint is of that time, and so is a completion right behind such an entry. For the rest the record behind in the
+ * ring, which is written in order, is a bound: bound_ns, UINT64_MAX = there is none yet.
  */
+static uint64_t true_time(const struct trail *trail, int kind, uint64_t stamp_ns, uint64_t bound_ns)
+{
+        if (is_tracepoint(kind))
+                return stamp_ns;
+        if (kind == EVENT_ENTRY && is_foreign(trail, stamp_ns))
+                return trail->tracepoint_ns;
+        if ((kind == EVENT_MIN || kind == EVENT_MAJ) && trail->kind == EVENT_ENTRY && trail->is_foreign)
+                return trail->tracepoint_ns;
+        return MIN_OF(stamp_ns, bound_ns);
+}
+
+static void follow(struct trail *trail, const struct record *record)
+{
+        int kind = record->kind == RECORD_FAULT ? (int)record->fault.event : N_EVENT_KINDS;
+
+        trail->is_foreign = kind == EVENT_ENTRY && is_foreign(trail, record->time_ns);
+        trail->kind = kind;
+        if (is_tracepoint(kind))
+                trail->tracepoint_ns = record->time_ns;
+}
+
+/* The key of a ring's next record. false = the ring is empty. */
 static bool next_key(struct order *order, size_t ring, struct key *ret)
 {
         struct ring ahead = order->rings[ring];
         const struct perf_event_header *header;
-        uint64_t behind_ns;
-        int r;
+        uint64_t stamp_ns, bound_ns = UINT64_MAX;
+        int r, kind;
 
         r = ring_peek(&ahead, &header);
         if (r == RING_EMPTY)
@@ -77,11 +125,13 @@ static bool next_key(struct order *order, size_t ring, struct key *ret)
         *ret = (struct key){.ring = ring};
         if (r != RING_RECORD)
                 return true;
-        if (sample_time(order->layout, header, &ret->time_ns) < 0)
+        kind = sample_stamp(order->layout, header, &stamp_ns);
+        if (kind < 0)
                 return true;
         ring_advance(&ahead, header);
-        if (ring_peek(&ahead, &header) == RING_RECORD && sample_time(order->layout, header, &behind_ns) >= 0)
-                ret->time_ns = MIN_OF(ret->time_ns, behind_ns);
+        if (ring_peek(&ahead, &header) == RING_RECORD && sample_time(order->layout, header, &bound_ns) < 0)
+                bound_ns = UINT64_MAX;
+        ret->time_ns = true_time(&order->trails[ring], kind, stamp_ns, bound_ns);
         return true;
 }
 
@@ -106,10 +156,13 @@ int order_new(struct ring *rings, size_t n, const struct sample_layout *layout, 
         order->n_rings = n;
         order->layout = layout;
         order->heap = calloc(MAX_OF(n, (size_t)1), sizeof(*order->heap));
-        if (!order->heap) {
+        order->trails = calloc(MAX_OF(n, (size_t)1), sizeof(*order->trails));
+        if (!order->heap || !order->trails) {
                 order_free(order);
                 return -ENOMEM;
         }
+        for (size_t i = 0; i < n; i++)
+                order->trails[i].kind = N_EVENT_KINDS;
         *ret = order;
         return 0;
 }
@@ -118,6 +171,7 @@ struct order *order_free(struct order *order)
 {
         if (order) {
                 free(order->heap);
+                free(order->trails);
                 free(order);
         }
         return NULL;
@@ -152,6 +206,8 @@ static int take(struct order *order, struct ring *ring, struct record *ret)
 
 int order_next(struct order *order, struct record *ret, size_t *ret_ring)
 {
+        int r;
+
         if (order->top_left) {
                 order->top_left = false;
                 renew_top(order);
@@ -160,5 +216,10 @@ int order_next(struct order *order, struct record *ret, size_t *ret_ring)
                 return ORDER_END;
         order->top_left = true;
         *ret_ring = order->heap[0].ring;
-        return take(order, &order->rings[*ret_ring], ret);
+        r = take(order, &order->rings[*ret_ring], ret);
+        if (r == ORDER_RECORD)
+                follow(&order->trails[*ret_ring], ret);
+        else
+                order->trails[*ret_ring].kind = N_EVENT_KINDS;
+        return r;
 }

@@ -429,13 +429,15 @@ int sample_decode(const struct sample_layout *layout, const struct perf_event_he
         }
 }
 
-int sample_time(const struct sample_layout *layout, const struct perf_event_header *header, uint64_t *ret_time_ns)
+int sample_stamp(const struct sample_layout *layout, const struct perf_event_header *header, uint64_t *ret_time_ns)
 {
         size_t at;
-        int kind;
+        int kind, r;
 
-        if (header->type != PERF_RECORD_SAMPLE)
-                return trailer_time(header, ret_time_ns);
+        if (header->type != PERF_RECORD_SAMPLE) {
+                r = trailer_time(header, ret_time_ns);
+                return r < 0 ? r : N_EVENT_KINDS;
+        }
         kind = sample_kind(layout, header);
         if (kind < 0)
                 return kind;
@@ -443,5 +445,12 @@ int sample_time(const struct sample_layout *layout, const struct perf_event_head
         if (header->size < at + 8)
                 return -EBADMSG;
         *ret_time_ns = get_u64((const uint8_t *)header + at);
-        return 0;
+        return kind;
+}
+
+int sample_time(const struct sample_layout *layout, const struct perf_event_header *header, uint64_t *ret_time_ns)
+{
+        int r = sample_stamp(layout, header, ret_time_ns);
+
+        return r < 0 ? r : 0;
 }

@@ -32,3 +32,6 @@ int sample_decode(const struct sample_layout *layout, const struct perf_event_he
 /* Only the time, for merging: 0 or -EBADMSG. */
 int sample_time(const struct sample_layout *layout, const struct perf_event_header *header,
                 uint64_t *ret_time_ns) MUST_CHECK;
+/* The same, and which event it is of: enum event_kind, N_EVENT_KINDS for a record that is no sample, or -EBADMSG. */
+int sample_stamp(const struct sample_layout *layout, const struct perf_event_header *header,
+                 uint64_t *ret_time_ns) MUST_CHECK;
