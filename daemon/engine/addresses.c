@@ -12,6 +12,7 @@
 
 #include "daemon/engine/decode/procmaps.h"
 #include "daemon/engine/procfile.h"
+#include "daemon/link/clock.h"
 
 #define NAME_BYTES 4096
 #define ANON_NAME "//anon"
@@ -25,14 +26,6 @@
 #define USERFAULT_SHARE_DEAR 100
 #define USERFAULT_CHEAP_NS NSEC_PER_MSEC
 #define USERFAULT_WAIT_NS (UINT64_C(100) * NSEC_PER_MSEC)
-
-static uint64_t now(void)
-{
-        struct timespec ts;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
 
 int addresses_init(struct addresses *addresses, int maps_fd, int smaps_fd)
 {
@@ -139,13 +132,13 @@ static int read_text(struct addresses *addresses)
 
         if (r < 0)
                 return r;
-        addresses->text_read_ns = now();
+        addresses->text_read_ns = monotonic_ns();
         return overlay_text(addresses, text, n);
 }
 
 int addresses_snapshot(struct addresses *addresses)
 {
-        addresses->snapshot_ns = now();
+        addresses->snapshot_ns = monotonic_ns();
         return read_text(addresses);
 }
 
@@ -225,10 +218,10 @@ void addresses_exec(struct addresses *addresses)
 /* Without PROCMAP_QUERY: everything is read again, but not more often than the target can bear. */
 static void reread(struct addresses *addresses)
 {
-        if (now() - addresses->text_read_ns < TEXT_INTERVAL_NS)
+        if (monotonic_ns() - addresses->text_read_ns < TEXT_INTERVAL_NS)
                 return;
         if (read_text(addresses) < 0)
-                addresses->text_read_ns = now(); /* the process may be gone: what was known stays */
+                addresses->text_read_ns = monotonic_ns(); /* the process may be gone: what was known stays */
 }
 
 /*

@@ -19,19 +19,12 @@
 
 #include "daemon/engine/engine_private.h"
 #include "daemon/engine/sandbox.h"
+#include "daemon/link/clock.h"
 
 #define SETTINGS_INTERVAL_NS NSEC_PER_SEC
 #define MAX_EVENTS 64
 
 /* ---- for all parts ---- */
-
-uint64_t engine_now(void)
-{
-        struct timespec ts;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
 
 int engine_watch(struct engine *engine, int op, int fd, uint32_t events, enum source source, void *owner)
 {
@@ -85,7 +78,7 @@ static void read_settings(struct engine *engine, uint64_t now_ns)
 
 static int timeout_ms(const struct engine *engine)
 {
-        uint64_t now_ns = engine_now();
+        uint64_t now_ns = monotonic_ns();
 
         if (engine->backlog)
                 return 0;
@@ -141,7 +134,7 @@ static bool is_finished(const struct engine *engine)
                 for (const struct subscription *s = entry->peer ? entry->peer->subscriptions : NULL; s;
                      s = s->next_in_peer)
                         is_told &= !s->ended && !engine_find_trace(engine, s->trace);
-        return is_told || engine_now() >= engine->closing_until_ns;
+        return is_told || monotonic_ns() >= engine->closing_until_ns;
 }
 
 static int loop(struct engine *engine)
@@ -153,7 +146,7 @@ static int loop(struct engine *engine)
 
                 if (n < 0 && errno != EINTR)
                         return -errno;
-                read_settings(engine, engine_now());
+                read_settings(engine, monotonic_ns());
                 for (int i = 0; i < n; i++)
                         handle(engine, &events[i]);
                 tracing_run(engine);

@@ -65,8 +65,6 @@ struct engine {
 
 /* ---- engine.c ---- */
 
-/* CLOCK_MONOTONIC, the clock of the records. */
-uint64_t engine_now(void);
 /* epoll_ctl(2) with op on fd; owner: what source says, aligned to 4 bytes. 0 or -errno. */
 int engine_watch(struct engine *engine, int op, int fd, uint32_t events, enum source source, void *owner);
 /* The counterpart; fd may be one that nobody watches. */

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/link/clock.h"
+
 #define CLOSING_NS (UINT64_C(2500) * NSEC_PER_MSEC)
 
 static int add_trace(struct engine *engine, struct link_received *received, struct attach *attach)
@@ -121,7 +123,7 @@ static int take_message(struct engine *engine, struct link_received *received)
 static void monitor_gone(struct engine *engine)
 {
         engine_unwatch(engine, engine->link_fd);
-        engine->closing_until_ns = engine_now() + CLOSING_NS;
+        engine->closing_until_ns = monotonic_ns() + CLOSING_NS;
 }
 
 void messages_read(struct engine *engine)

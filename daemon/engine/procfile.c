@@ -9,28 +9,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "daemon/link/procmap.h"
+
 #define TEXT_MAX_BYTES ((size_t)256 << 20)
-
-/* include/uapi/linux/fs.h: struct procmap_query; Debian 12's headers are older than the request. */
-struct procmap_query {
-        uint64_t size, query_flags, query_addr;
-        uint64_t vma_start, vma_end, vma_flags, vma_page_size, vma_offset;
-        uint64_t inode;
-        uint32_t dev_major, dev_minor;
-        uint32_t vma_name_size, build_id_size;
-        uint64_t vma_name_addr, build_id_addr;
-};
-_Static_assert(sizeof(struct procmap_query) == 104, "the kernel's struct procmap_query");
-
-#define PROCMAP_QUERY_REQUEST _IOWR('f', 17, struct procmap_query)
-
-enum procmap_query_flags {
-        PROCMAP_READABLE = 0x1,
-        PROCMAP_WRITABLE = 0x2,
-        PROCMAP_EXECUTABLE = 0x4,
-        PROCMAP_SHARED = 0x8,
-        PROCMAP_COVERING_OR_NEXT = 0x10,
-};
 
 #define HUGE_PAGE_BYTES 4096
 

@@ -9,6 +9,8 @@
 #include <seccomp.h>
 #include <sys/prctl.h>
 
+#include "daemon/link/procmap.h"
+
 static const int allowed[] = {
         SCMP_SYS(read),
         SCMP_SYS(pread64),
@@ -55,8 +57,6 @@ static const int allowed[] = {
         SCMP_SYS(prlimit64),
         SCMP_SYS(sched_getaffinity),
 };
-
-#define PROCMAP_QUERY_REQUEST 0xc0686611u /* include/uapi/linux/fs.h */
 
 static int add_rules(scmp_filter_ctx filter)
 {

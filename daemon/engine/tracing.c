@@ -13,6 +13,8 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 
+#include "daemon/link/clock.h"
+
 #define ABANDONED_NS (UINT64_C(2) * NSEC_PER_SEC)
 #define READY_WAIT_NS (UINT64_C(200) * NSEC_PER_MSEC)
 #define STRIPPED_NS (UINT64_C(500) * NSEC_PER_MSEC) /* the monitor learns of a death within that */
@@ -51,7 +53,7 @@ static void close_trace(struct engine *engine, struct trace *trace)
 
 static void fail_trace(struct trace *trace)
 {
-        trace_fail(trace, "the daemon ran out of memory", engine_now());
+        trace_fail(trace, "the daemon ran out of memory", monotonic_ns());
 }
 
 /* Another subscription goes on: end this one here. The last one ends with the kernel's own counters. */
@@ -61,7 +63,7 @@ void tracing_end_subscription(struct engine *engine, struct trace *trace, struct
         if (trace->fanout.subscriptions == subscription && !subscription->next_in_fanout)
                 stop_trace(engine, trace);
         else if (fanout_flush(&trace->fanout) >= 0)
-                trace_end_one(trace, subscription, reason, engine_now());
+                trace_end_one(trace, subscription, reason, monotonic_ns());
 }
 
 static enum end_reason reason_of(const struct trace *trace, const struct link_counts *counts, const char **ret_text)
@@ -95,7 +97,7 @@ void tracing_take_counts(struct engine *engine, const struct link_counts *counts
                 return;
         }
         reason = reason_of(trace, counts, &text);
-        if (trace_finish(trace, counts, reason, text, engine_now()) < 0)
+        if (trace_finish(trace, counts, reason, text, monotonic_ns()) < 0)
                 fail_trace(trace);
 }
 
@@ -155,7 +157,7 @@ static void maps_read(struct engine *engine, struct trace *trace, const struct j
         if (job->error < 0 ||
             addresses_take_maps(&trace->addresses, job->text, job->n_text, job->begun_ns) == -ENOMEM ||
             trace->info.flags & LINK_ATTACH_FROM_EXEC ||
-            !addresses_await_userfault(&trace->addresses, UINT64_MAX, engine_now()))
+            !addresses_await_userfault(&trace->addresses, UINT64_MAX, monotonic_ns()))
                 tell_ready(engine, trace);
 }
 
@@ -192,7 +194,7 @@ int tracing_prepare(struct engine *engine, struct trace *trace)
         /* A trace taken over runs already: its records must not come before what they change. */
         if (trace->restarted)
                 return addresses_snapshot(&trace->addresses) == -ENOMEM ? -ENOMEM : 0;
-        trace->ready_by_ns = engine_now() + READY_WAIT_NS;
+        trace->ready_by_ns = monotonic_ns() + READY_WAIT_NS;
         if (read_file(engine, trace, JOB_MAPS, trace->addresses.maps_fd) < 0)
                 tell_ready(engine, trace);
         return 0;
@@ -216,7 +218,7 @@ static void ask_proc_files(struct engine *engine, struct trace *trace)
 
 static void drain(struct engine *engine, struct trace *trace)
 {
-        uint64_t now_ns = engine_now();
+        uint64_t now_ns = monotonic_ns();
         int r = trace_drain(trace, now_ns, now_ns);
 
         if (r < 0)
@@ -226,7 +228,7 @@ static void drain(struct engine *engine, struct trace *trace)
         if (trace->exec_pending)
                 ask_proc_files(engine, trace);
         /* Its events are over, yet the monitor has not seen it die: the exec took them (see trace.h). */
-        if (trace->is_silent && engine_now() - trace->silent_ns > STRIPPED_NS)
+        if (trace->is_silent && monotonic_ns() - trace->silent_ns > STRIPPED_NS)
                 stop_trace(engine, trace);
 }
 
@@ -287,7 +289,7 @@ static void run_trace(struct engine *engine, struct trace *trace, bool due, uint
 
 void tracing_run(struct engine *engine)
 {
-        uint64_t now_ns = engine_now();
+        uint64_t now_ns = monotonic_ns();
         bool due = engine->ring_ready || engine->backlog || now_ns >= engine->next_tick_ns;
 
         engine->ring_ready = engine->backlog = false;

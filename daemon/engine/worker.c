@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "daemon/engine/procfile.h"
+#include "daemon/link/clock.h"
 
 struct list {
         struct job *first, **end;
@@ -82,19 +83,11 @@ static void run_kallsyms(struct job *job)
                 job->error = symtab_from_kallsyms(text, n, &job->symtab);
 }
 
-static uint64_t now(void)
-{
-        struct timespec ts;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
 static void run_read(struct job *job)
 {
-        job->begun_ns = now();
+        job->begun_ns = monotonic_ns();
         job->error = procfile_read(job->fd, &job->text, &job->n_text);
-        job->ended_ns = now();
+        job->ended_ns = monotonic_ns();
 }
 
 static void run_job(struct job *job)

@@ -20,14 +20,6 @@
 
 _Static_assert(LINK_ATTACH_FROM_EXEC == PROTO_ATTACH_FROM_EXEC, "an engine passes its client's flags on as they are");
 
-uint64_t monotonic_ns(void)
-{
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
-
 void attachment_fail(struct attachment *trace, int error, const char *text)
 {
         if (trace->context->options->private_fd < 0) /* the only client tells its user itself */

@@ -76,9 +76,6 @@ struct attachment {
         size_t n_openings;
 };
 
-/* CLOCK_MONOTONIC */
-uint64_t monotonic_ns(void);
-
 /* Begin. The answer, LINK_TRACE with or without an error, goes to the outbox now or later. */
 void attachment_request(struct context *context, struct outbox *outbox, const struct peer *peer,
                         const struct link_attach *request);

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "daemon/link/clock.h"
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/prepare.h"
 #include "daemon/monitor/run.h"

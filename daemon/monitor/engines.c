@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "daemon/link/clock.h"
 #include "daemon/monitor/attachment.h"
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/opens.h"

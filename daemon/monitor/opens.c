@@ -25,22 +25,12 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
+#include "daemon/link/procmap.h"
 #include "daemon/monitor/authorize.h"
 
 #define MAX_OPENINGS 4096 /* asked for and not yet answered, by one trace */
 #define MAX_HELPERS 4     /* of one trace at a time, so that no trace takes all of HELPER_MAX_CHILDREN */
 #define DEBUG_ROOT "/usr/lib/debug"
-
-/* Linux 6.11, include/uapi/linux/fs.h; older headers have neither. */
-struct procmap_query_args {
-        __u64 size, query_flags, query_addr;
-        __u64 vma_start, vma_end, vma_flags, vma_page_size, vma_offset;
-        __u64 inode;
-        __u32 dev_major, dev_minor, vma_name_size, build_id_size;
-        __u64 vma_name_addr, build_id_addr;
-};
-#define PROCMAP_QUERY_IOCTL _IOWR('f', 17, struct procmap_query_args)
-_Static_assert(sizeof(struct procmap_query_args) == 0x68, "the kernel's struct procmap_query");
 
 struct opening {
         struct attachment *trace;
@@ -98,12 +88,12 @@ static int open_beneath(int root, const char *path)
 /* The range of the map at addr, asked of the maps file. -ENOTTY before Linux 6.11; -ENOENT nothing is mapped there. */
 static int query_range(const struct target *target, uint64_t addr, uint64_t *ret_start, uint64_t *ret_end)
 {
-        struct procmap_query_args query = {.size = sizeof(query), .query_addr = addr};
+        struct procmap_query query = {.size = sizeof(query), .query_addr = addr};
         CLEANUP_CLOSE int maps = target_open(target, "maps", O_RDONLY);
 
         if (maps < 0)
                 return maps;
-        if (ioctl(maps, PROCMAP_QUERY_IOCTL, &query) < 0)
+        if (ioctl(maps, PROCMAP_QUERY_REQUEST, &query) < 0)
                 return -errno;
         *ret_start = query.vma_start;
         *ret_end = query.vma_end;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/link/clock.h"
 #include "daemon/monitor/barrier.h"
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/tell.h"

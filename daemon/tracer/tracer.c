@@ -29,6 +29,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "daemon/link/clock.h"
 #include "daemon/link/link.h"
 
 #define STOP_WAIT_NS (20 * NSEC_PER_MSEC) /* how long stopped threads wait for one that does not stop */
@@ -51,14 +52,6 @@ struct tracer {
         size_t n_refused;          /* threads that another tracer has, or that we may not have */
         int refused_errno;
 };
-
-static uint64_t now_ns(void)
-{
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 static struct tracee *find_tracee(const struct tracer *tracer, pid_t tid)
 {
@@ -198,11 +191,11 @@ static size_t wait_for_stops(struct tracer *tracer)
         sigset_t set;
 
         if (tracer->stop_deadline_ns == 0)
-                tracer->stop_deadline_ns = now_ns() + STOP_WAIT_NS;
+                tracer->stop_deadline_ns = monotonic_ns() + STOP_WAIT_NS;
         sigemptyset(&set);
         sigaddset(&set, SIGCHLD);
         while ((n_running = count_running(tracer)) > 0) {
-                uint64_t now = now_ns();
+                uint64_t now = monotonic_ns();
 
                 if (now >= tracer->stop_deadline_ns)
                         break;
