@@ -384,8 +384,7 @@ static void classify_now(struct resolve *resolve, struct fault *fault)
 {
         bool is_file = fault->map && (fault->map->kind == MAP_KIND_FILE || fault->map->kind == MAP_KIND_SHMEM);
         const struct image_slot *slot = is_file ? fault->map->image : NULL;
-        struct classify_context context = {.detail = resolve->detail,
-                                           .numa_balancing = resolve->numa_balancing,
+        struct classify_context context = {.numa_balancing = resolve->numa_balancing,
                                            .is_threaded = resolve->is_threaded,
                                            .swap_in_use = resolve->swap_in_use};
         struct stat st;

@@ -36,7 +36,6 @@ struct resolve {
         struct addresses *addresses; /* borrowed */
         struct dict *dict;           /* borrowed */
         uint32_t trace;
-        enum detail detail;
         bool hide_kernel; /* kernel addresses are not even shown as a place's base */
         bool numa_balancing;
         bool is_threaded; /* the target has more than one thread */
@@ -48,7 +47,7 @@ struct resolve {
         size_t n_threads, size_threads;
 };
 
-/* The borrowed pointers, trace, detail and hide_kernel must be set. */
+/* The borrowed pointers, trace and hide_kernel must be set. */
 int resolve_init(struct resolve *resolve) MUST_CHECK;
 void resolve_deinit(struct resolve *resolve);
 

@@ -129,7 +129,6 @@ static int init_stages(struct trace *trace, struct names *names, bool hide_kerne
                                           .addresses = &trace->addresses,
                                           .dict = trace->dict,
                                           .trace = trace->id,
-                                          .detail = info->detail,
                                           .hide_kernel = hide_kernel};
         return resolve_init(&trace->resolve);
 }

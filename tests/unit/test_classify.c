@@ -297,8 +297,7 @@ static struct classify_context context_of(const struct row *row)
         /* The faulting page is the map's third; the map begins with the file's second. */
         uint64_t page_offset = 0x3000;
 
-        return (struct classify_context){.detail = DETAIL_FULL,
-                                         .swap_in_use = flags & SWAP,
+        return (struct classify_context){.swap_in_use = flags & SWAP,
                                          .is_threaded = flags & THREADED,
                                          .numa_balancing = flags & NUMA,
                                          .userfault = flags & USERFAULT,

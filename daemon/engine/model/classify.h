@@ -7,7 +7,6 @@
 #include "daemon/engine/model/fault.h"
 
 struct classify_context {
-        enum detail detail;
         bool is_threaded;    /* other threads may have stale translations of the same page */
         bool numa_balancing; /* the kernel makes pages fault to see who uses them (kernel.numa_balancing) */
         bool swap_in_use;    /* the machine has swap space */
