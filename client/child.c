@@ -95,14 +95,16 @@ void child_read_status(struct child *child)
         (void)close(TAKE_FD(child->status_fd));
 }
 
-bool child_reap(struct child *child, int *ret_status)
+bool child_reap(struct child *child)
 {
         int status;
 
+        if (child->pid == 0)
+                return true;
         if (waitpid(child->pid, &status, WNOHANG) != child->pid)
                 return false;
         child->pid = 0;
-        *ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+        child->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
         return true;
 }
 

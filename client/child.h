@@ -9,10 +9,11 @@
 #include "proto/base.h"
 
 struct child {
-        pid_t pid;      /* 0: none */
+        pid_t pid;      /* 0: none, or reaped */
         int hold_fd;    /* a byte releases it, closing it makes it exit; -1 afterwards */
         int status_fd;  /* the errno of a failed exec, or end of file; -1 when read */
         int exec_error; /* errno, 0 while the exec has not failed */
+        int status;     /* once reaped: what a shell reports, the exit status, 128 + signal, 126 or 127 */
 };
 
 #define CHILD_NONE                                                                                                     \
@@ -32,8 +33,8 @@ int child_release(struct child *child) MUST_CHECK;
 /* When status_fd is readable: the exec has succeeded, or exec_error says why not. */
 void child_read_status(struct child *child);
 
-/* Ended? Then *ret_status is what a shell reports: the exit status, 128 + signal, 126 or 127. Does not wait. */
-bool child_reap(struct child *child, int *ret_status);
+/* Ended, and reaped now or before? Does not wait. */
+bool child_reap(struct child *child);
 
 /* Close the descriptors; a command that was never released exits without being run. Does not reap. */
 void child_close(struct child *child);

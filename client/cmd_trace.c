@@ -115,15 +115,19 @@ static int connect_daemon(struct trace_command *t)
 static int start_session(struct trace_command *t)
 {
         const struct options *options = t->options;
-        const int32_t child_pid = t->child.pid;
+        const int32_t child_pid = t->child.pid; /* 0: a unit */
         const struct session_options what = {.detail = options->detail,
                                              .filter = options->filter,
                                              .count_limit = options->count,
-                                             .from_exec = options->command != NULL};
+                                             .from_exec = options->command != NULL,
+                                             .follow = options->follow,
+                                             .unmaps = options->unmaps,
+                                             .ptrace = options->ptrace,
+                                             .unit = options->unit};
         int r;
 
-        r = options->command ? session_init(&t->session, &what, &child_pid, 1)
-                             : session_init(&t->session, &what, options->pids, options->n_pids);
+        r = options->n_pids > 0 ? session_init(&t->session, &what, options->pids, options->n_pids)
+                                : session_init(&t->session, &what, &child_pid, 1);
         if (r < 0)
                 return r;
         t->session.view = t->view;
@@ -148,7 +152,7 @@ static int exit_status(struct trace_command *t)
 
         if (t->quiet_end)
                 return EXIT_FAILURE;
-        if (t->child.pid > 0)
+        if (t->options->command)
                 command_status = trace_wait_for_command(t);
         if (t->failed || t->session.failed || !any_attached(&t->session) || t->command_ran != !!t->options->command)
                 return EXIT_FAILURE;

@@ -11,12 +11,7 @@
 
 #include <string.h>
 
-#define COLOR_NONE ""
-#define COLOR_RED "\033[31m"
-#define COLOR_GREEN "\033[32m"
-#define COLOR_YELLOW "\033[33m"
-#define COLOR_CYAN "\033[36m"
-#define COLOR_RESET "\033[0m"
+#include "client/color.h"
 
 struct line_row {
         struct row row;
@@ -379,7 +374,7 @@ void fault_line_init(struct fault_line *line, bool color)
         static const char access_letters[N_ACCESSES + 1] = "-rwx";
 
         *line = (struct fault_line){.color = color};
-        layout_fit(&line->layout, 0);
+        layout_fit(&line->layout, 0, false);
         for (unsigned int i = 0; i < N_OUTCOMES; i++)
                 line->outcomes[i] =
                         word(i == OUTCOME_NONE ? "incomplete" : outcome_text(i), outcome_color(i), outcome_letters[i]);

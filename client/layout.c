@@ -3,7 +3,7 @@
  * In a pipe all columns are there, at stops that never move. On a terminal the columns before PLACE alone take 107
  * cells, and what touched what would be behind the edge of most windows. So columns are given up one after the other,
  * what helps least on screen first, until PLACE and CODE have 24 cells each; the last step writes in brief what is
- * left. PLACE and CODE share the rest evenly.
+ * left. PLACE and CODE share the rest evenly. Where faults of several processes are shown, their ids always stay.
  */
 #include "client/layout.h"
 
@@ -64,12 +64,15 @@ static uint32_t fixed_cells(const struct step *step)
         return sum;
 }
 
-static const struct step *choose_step(uint32_t n_cells)
+/* kept: columns that are never given up. */
+static struct step choose_step(uint32_t n_cells, unsigned int kept)
 {
-        for (size_t i = 0; i + 1 < ARRAY_SIZE(steps); i++)
-                if (fixed_cells(&steps[i]) + 2 * NAME_GOOD_CELLS <= n_cells)
-                        return &steps[i];
-        return &steps[ARRAY_SIZE(steps) - 1];
+        for (size_t i = 0;; i++) {
+                const struct step step = {.hidden = steps[i].hidden & ~kept, .brief = steps[i].brief};
+
+                if (i + 1 == ARRAY_SIZE(steps) || fixed_cells(&step) + 2 * NAME_GOOD_CELLS <= n_cells)
+                        return step;
+        }
 }
 
 static uint32_t name_width(uint32_t n_cells)
@@ -77,23 +80,23 @@ static uint32_t name_width(uint32_t n_cells)
         return MIN_OF(MAX_OF(n_cells, (uint32_t)NAME_LEAST_CELLS), (uint32_t)NAME_MOST_CELLS);
 }
 
-void layout_fit(struct layout *ret, uint32_t n_cells)
+void layout_fit(struct layout *ret, uint32_t n_cells, bool several)
 {
-        const struct step *step = n_cells > 0 ? choose_step(n_cells) : &steps[0];
-        uint32_t fixed = fixed_cells(step);
+        const struct step step = n_cells > 0 ? choose_step(n_cells, several ? BIT(COLUMN_THREAD) : 0) : steps[0];
+        uint32_t fixed = fixed_cells(&step);
         uint32_t rest = n_cells > fixed ? n_cells - fixed : 0;
         uint32_t at = 0;
 
         *ret = (struct layout){.limit = n_cells > 0 ? n_cells : ROW_ENDLESS};
         for (enum column i = 0; i < N_COLUMNS; i++) {
-                uint32_t width = width_of(step, i);
+                uint32_t width = width_of(&step, i);
 
-                if (step->hidden & BIT(i))
+                if (step.hidden & BIT(i))
                         continue;
                 if (n_cells > 0 && is_name(i))
                         width = name_width(i == COLUMN_PLACE ? rest - rest / 2 : rest / 2);
                 ret->columns[i].shown = true;
-                ret->columns[i].brief = step->brief & BIT(i);
+                ret->columns[i].brief = step.brief & BIT(i);
                 ret->columns[i].start = at;
                 ret->columns[i].end = at + width;
                 at += width + 1;

@@ -31,8 +31,8 @@ struct layout {
         uint32_t limit; /* where lines end; ROW_ENDLESS: nowhere, and cells too long push the next ones on */
 };
 
-/* n_cells: the terminal's width; 0: no terminal. */
-void layout_fit(struct layout *ret, uint32_t n_cells);
+/* n_cells: the terminal's width; 0: no terminal. several: lines of more than one process, which they must name. */
+void layout_fit(struct layout *ret, uint32_t n_cells, bool several);
 
 /* The titles, with the newline. */
 void layout_put_header(const struct layout *layout, struct text *out);

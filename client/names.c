@@ -67,6 +67,11 @@ static uint32_t put_base_name(struct text *out, const struct state *state, uint3
         return escape_terminal(out, path->data + skip, path->n_bytes - skip);
 }
 
+void names_put_base_name(struct text *out, const struct state *state, uint32_t id)
+{
+        (void)put_base_name(out, state, id);
+}
+
 static uint32_t put_part(struct text *out, const struct state *state, const char *separator, uint32_t id)
 {
         uint32_t n_cells = put_string(out, separator);

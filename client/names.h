@@ -23,6 +23,9 @@ const struct memo *names_of_comm(struct names *names, const struct state *state,
 /* The base name of its path, whole what stands in brackets, "anon" without either. */
 const struct memo *names_of_map(struct names *names, const struct state *state, struct dict_map *map);
 
+/* The base name of a path, whole what stands in brackets, "?" for a string that is not defined; escaped. */
+void names_put_base_name(struct text *out, const struct state *state, uint32_t id);
+
 /* IMAGE/SECTION/SYMBOL as far as known. */
 const struct memo *names_of_place(struct names *names, const struct state *state, struct dict_place *place);
 

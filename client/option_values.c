@@ -147,6 +147,26 @@ int option_parse_pids(struct options *options, const char *list, struct text *co
         }
 }
 
+int option_parse_unit(struct options *options, const char *word, struct text *complaint)
+{
+        size_t n_bytes = strlen(word);
+
+        if (options->unit.n_bytes > 0) {
+                text_put_string(complaint, "-u more than once; trace one unit at a time");
+        } else if (n_bytes == 0 || n_bytes > PROTO_UNIT_MAX_BYTES) {
+                text_printf(complaint, "-u: the name of a unit has between 1 and %d bytes", PROTO_UNIT_MAX_BYTES);
+        } else if (word[0] != '/' && strchr(word, '/')) {
+                text_put_string(complaint, "-u ");
+                option_put_quoted(complaint, word);
+                text_put_string(complaint, " is neither the name of a unit nor the path of a cgroup; write for example "
+                                           "-u nginx.service or -u /sys/fs/cgroup/NAME");
+        } else {
+                options->unit = (struct proto_string){.data = word, .n_bytes = (uint32_t)n_bytes};
+                return 0;
+        }
+        return -EINVAL;
+}
+
 /* --- words of the vocabulary --- */
 
 static void put_words(struct text *out, const struct option_words *words)

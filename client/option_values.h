@@ -21,6 +21,9 @@ int option_parse_count(const char *word, uint64_t *ret, struct text *complaint) 
 /* "12,34" added to options->pids, each once. */
 int option_parse_pids(struct options *options, const char *list, struct text *complaint) MUST_CHECK;
 
+/* A unit's name or the path of a cgroup, once. */
+int option_parse_unit(struct options *options, const char *word, struct text *complaint) MUST_CHECK;
+
 /* Words of a vocabulary, as an option takes them. */
 struct option_words {
         const char *option;

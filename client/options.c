@@ -16,8 +16,12 @@
 
 enum option_code {
         OPTION_PID = 'p',
+        OPTION_UNIT = 'u',
+        OPTION_FOLLOW = 'f',
         OPTION_HELP = 'h',
         OPTION_DETAIL = 256,
+        OPTION_PTRACE,
+        OPTION_UNMAPS,
         OPTION_FORMAT,
         OPTION_OUTCOME,
         OPTION_CAUSE,
@@ -34,6 +38,10 @@ enum option_code {
 };
 
 static const struct option long_options[] = {
+        {"unit", required_argument, NULL, OPTION_UNIT},
+        {"follow", no_argument, NULL, OPTION_FOLLOW},
+        {"ptrace", required_argument, NULL, OPTION_PTRACE},
+        {"unmaps", no_argument, NULL, OPTION_UNMAPS},
         {"detail", required_argument, NULL, OPTION_DETAIL},
         {"format", required_argument, NULL, OPTION_FORMAT},
         {"outcome", required_argument, NULL, OPTION_OUTCOME},
@@ -48,10 +56,8 @@ static const struct option long_options[] = {
         {"color", required_argument, NULL, OPTION_COLOR},
         {"version", no_argument, NULL, OPTION_VERSION},
         {"help", no_argument, NULL, OPTION_HELP},
-        {"follow", no_argument, NULL, OPTION_RESERVED},
         {"stack", optional_argument, NULL, OPTION_RESERVED},
         {"lossless", no_argument, NULL, OPTION_RESERVED},
-        {"ptrace", optional_argument, NULL, OPTION_RESERVED},
         {0},
 };
 
@@ -65,6 +71,18 @@ static int parse_detail(struct options *options, const char *word, struct text *
 
         if (r == 0)
                 options->detail = choice == 0 ? DETAIL_BASIC : DETAIL_FULL;
+        return r;
+}
+
+static int parse_ptrace(struct options *options, const char *word, struct text *complaint)
+{
+        static const char *const choices[] = {"hold", "light", "off"};
+        static const enum ptrace_mode modes[] = {PTRACE_MODE_HOLD, PTRACE_MODE_LIGHT, PTRACE_MODE_OFF};
+        unsigned int choice;
+        int r = option_parse_choice("ptrace", word, choices, ARRAY_SIZE(choices), &choice, complaint);
+
+        if (r == 0)
+                options->ptrace = modes[choice];
         return r;
 }
 
@@ -150,11 +168,35 @@ static int apply_filter(struct options *options, int code, struct text *complain
         }
 }
 
-static int apply_option(struct options *options, int code, char **argv, struct text *complaint)
+/* Whom to trace and how to get at it. */
+static int apply_target(struct options *options, int code, struct text *complaint)
 {
         switch (code) {
         case OPTION_PID:
                 return option_parse_pids(options, optarg, complaint);
+        case OPTION_UNIT:
+                options->follow = true; /* a unit is what runs in it, now and later */
+                return option_parse_unit(options, optarg, complaint);
+        case OPTION_FOLLOW:
+                options->follow = true;
+                return 0;
+        case OPTION_PTRACE:
+                return parse_ptrace(options, optarg, complaint);
+        default:
+                options->unmaps = true;
+                return 0;
+        }
+}
+
+static int apply_option(struct options *options, int code, char **argv, struct text *complaint)
+{
+        switch (code) {
+        case OPTION_PID:
+        case OPTION_UNIT:
+        case OPTION_FOLLOW:
+        case OPTION_PTRACE:
+        case OPTION_UNMAPS:
+                return apply_target(options, code, complaint);
         case OPTION_DETAIL:
                 return parse_detail(options, optarg, complaint);
         case OPTION_FORMAT:
@@ -185,10 +227,6 @@ static int apply_option(struct options *options, int code, char **argv, struct t
                 return 0;
         case OPTION_RESERVED:
                 return complain_unavailable(complaint, argv[optind - 1]);
-        case 'f':
-                return complain_unavailable(complaint, "-f");
-        case 'u':
-                return complain_unavailable(complaint, "-u");
         default:
                 return complain_option(code, argv, complaint);
         }
@@ -208,10 +246,14 @@ static int check_first_word(const char *word, struct text *complaint)
 
 static int check_target(const struct options *options, struct text *complaint)
 {
-        if (options->n_pids > 0 && options->command)
-                text_put_string(complaint, "-p and a command together; trace one or the other");
-        else if (options->n_pids == 0 && !options->command)
-                text_put_string(complaint, "nothing to trace; write -p PID or -- COMMAND");
+        bool has_pids = options->n_pids > 0, has_unit = options->unit.n_bytes > 0;
+
+        if ((has_pids || has_unit) && options->command)
+                text_printf(complaint, "-%c and a command together; trace one or the other", has_pids ? 'p' : 'u');
+        else if (has_pids && has_unit)
+                text_put_string(complaint, "-p and -u together; trace one or the other");
+        else if (!has_pids && !has_unit && !options->command)
+                text_put_string(complaint, "nothing to trace; write -p PID, -u UNIT or -- COMMAND");
         else if (options->socket && options->private_daemon)
                 text_put_string(complaint, "--socket and --private together; use one or the other");
         else if (options->socket && !*options->socket)

@@ -22,9 +22,14 @@ enum options_action {
 
 struct options {
         enum options_action action;
-        int32_t pids[OPTIONS_PIDS_MAX]; /* each once; none with a command */
+        /* The target is one of these: */
+        int32_t pids[OPTIONS_PIDS_MAX]; /* each once */
         size_t n_pids;
-        char **command; /* the end of argv, NULL-terminated; NULL: none */
+        struct proto_string unit; /* points into argv; empty: none */
+        char **command;           /* the end of argv, NULL-terminated; NULL: none */
+        bool follow;              /* always with a unit */
+        bool unmaps;
+        enum ptrace_mode ptrace;
         enum detail detail;
         enum output_format format;
         enum color_choice color;

@@ -6,7 +6,8 @@
  *
  * A GAP means that the daemon's engine died and a new one has the connection. It knows nothing of us: what was
  * running is resumed with the counts so far, and what was not yet answered is asked again. If the old request did
- * survive, the second answer finds no target that waits for it, and its trace is stopped.
+ * survive, the second answer finds no target that waits for it, and its trace is stopped. Before the welcome there is
+ * only the greeting to say again; if the new engine has read the first one too, a second welcome comes.
  */
 #include "client/session.h"
 
@@ -16,9 +17,9 @@
 
 #include "client/escape.h"
 #include "client/ledger.h"
+#include "client/session_send.h"
 
 enum { EVENTS_AT_A_TIME = 64 }; /* few enough to stay in the first-level cache between decoding and rendering */
-enum { FRAME_OUT_BYTES = PROTO_HEADER_BYTES + 256 + PROTO_STRING_MAX_BYTES };
 
 struct frame_in {
         struct proto_header header;
@@ -35,6 +36,9 @@ int session_init(struct session *session, const struct session_options *options,
         for (size_t i = 0; i < n_pids; i++) {
                 targets[i].pid = pids[i];
                 targets[i].state.pid = pids[i];
+                targets[i].state.unit = options->unit;
+                targets[i].state.follows = options->follow;
+                targets[i].state.several = options->follow || n_pids > 1;
         }
         *session = (struct session){.options = *options, .targets = targets, .n_targets = n_pids};
         return 0;
@@ -62,71 +66,9 @@ bool session_done(const struct session *session)
         return true;
 }
 
-/* --- sending --- */
-
-static int send_buffer(struct session *session, int encoded, const struct proto_buffer *buffer)
-{
-        if (encoded < 0)
-                return encoded;
-        return session->send(session->send_arg, buffer->data, buffer->n_bytes);
-}
-
 int session_start(struct session *session)
 {
-        static const char name[] = "faultline " FAULTLINE_VERSION;
-        uint8_t bytes[FRAME_OUT_BYTES];
-        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
-        const struct proto_hello hello = {
-                .major = PROTO_MAJOR, .minor = PROTO_MINOR, .client = {.data = name, .n_bytes = sizeof(name) - 1}};
-
-        return send_buffer(session, proto_encode_hello(&buffer, 0, &hello), &buffer);
-}
-
-static int send_attach(struct session *session, struct target *target)
-{
-        uint8_t bytes[FRAME_OUT_BYTES];
-        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
-        const struct proto_attach attach = {
-                .req = ++session->last_req,
-                .pid = target->pid,
-                .detail = (uint8_t)session->options.detail,
-                .flags = session->options.from_exec ? PROTO_ATTACH_FROM_EXEC : 0,
-                .count_limit = session->options.count_limit,
-                .filter = session->options.filter,
-        };
-
-        target->req = attach.req;
-        target->phase = TARGET_ATTACHING;
-        return send_buffer(session, proto_encode_attach(&buffer, 0, &attach), &buffer);
-}
-
-static int send_stop(struct session *session, uint32_t trace)
-{
-        uint8_t bytes[FRAME_OUT_BYTES];
-        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
-
-        return send_buffer(session, proto_encode_empty(&buffer, trace, MESSAGE_STOP), &buffer);
-}
-
-static int send_resume(struct session *session, struct target *target)
-{
-        uint8_t bytes[FRAME_OUT_BYTES];
-        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
-        const struct proto_resume resume = {
-                .req = ++session->last_req,
-                .kernel_base = target->kernel_base,
-                .lost_base = target->lost_base,
-                .n_received = target->state.n_received,
-                .n_filtered = target->state.n_filtered,
-                .n_dropped = target->state.n_dropped,
-                .n_incomplete = target->state.n_incomplete,
-                .count_limit = session->options.count_limit,
-                .filter = session->options.filter,
-        };
-
-        target->req = resume.req;
-        target->phase = TARGET_RESUMING;
-        return send_buffer(session, proto_encode_resume(&buffer, target->trace, &resume), &buffer);
+        return session_send_hello(session);
 }
 
 int session_stop(struct session *session)
@@ -139,7 +81,7 @@ int session_stop(struct session *session)
                 int r = 0;
 
                 if (target->phase == TARGET_RUNNING)
-                        r = send_stop(session, target->trace);
+                        r = session_send_stop(session, target->trace);
                 else if (target->phase == TARGET_WAITING)
                         target->phase = TARGET_FAILED;
                 if (r < 0)
@@ -189,6 +131,27 @@ static struct target *find_request(struct session *session, uint32_t req)
         return NULL;
 }
 
+/* A daemon of another version does not see what it does not know: it would trace less than was asked for. */
+static int check_version(struct session *session, const struct proto_welcome *welcome)
+{
+        const struct session_options *options = &session->options;
+        bool asks_for_1_1 =
+                options->follow || options->unmaps || options->ptrace != PTRACE_MODE_AUTO || options->unit.n_bytes > 0;
+
+        if (welcome->major == PROTO_MAJOR && (welcome->minor >= 1 || !asks_for_1_1))
+                return 0;
+        text_put_string(&session->reason, "faultlined ");
+        (void)escape_terminal(&session->reason, welcome->version.data, welcome->version.n_bytes);
+        if (welcome->major != PROTO_MAJOR)
+                text_printf(&session->reason,
+                            " speaks version %u of the protocol and faultline " FAULTLINE_VERSION " version %u",
+                            welcome->major, PROTO_MAJOR);
+        else
+                text_put_string(&session->reason, " is too old for --follow, --unit, --ptrace and --unmaps");
+        text_put_string(&session->reason, "; install faultline and faultlined of the same version");
+        return -EPROTO;
+}
+
 static int handle_welcome(struct session *session, const struct frame_in *frame)
 {
         struct proto_welcome welcome;
@@ -197,21 +160,17 @@ static int handle_welcome(struct session *session, const struct frame_in *frame)
         r = proto_decode_welcome(frame->body, frame->n_bytes, &welcome);
         if (r < 0)
                 return malformed(session, frame, r);
-        if (welcome.major != PROTO_MAJOR) {
-                text_printf(&session->reason, "faultlined ");
-                (void)escape_terminal(&session->reason, welcome.version.data, welcome.version.n_bytes);
-                text_printf(&session->reason,
-                            " speaks version %u of the protocol and faultline " FAULTLINE_VERSION
-                            " version %u; install faultline and faultlined of the same version",
-                            welcome.major, PROTO_MAJOR);
-                return -EPROTO;
-        }
+        r = check_version(session, &welcome);
+        if (r < 0)
+                return r;
+        if (session->had_gap && welcome.event_bytes == session->event_bytes)
+                return 0;
         if (session_welcomed(session) || welcome.event_bytes < PROTO_EVENT_BYTES ||
             welcome.event_bytes > PROTO_FRAME_MAX_BYTES)
                 return broken(session, frame, "is malformed");
         session->event_bytes = welcome.event_bytes;
         for (size_t i = 0; i < session->n_targets && !session->stopping; i++) {
-                r = send_attach(session, &session->targets[i]);
+                r = session_send_attach(session, &session->targets[i]);
                 if (r < 0)
                         return r;
         }
@@ -228,8 +187,8 @@ static int handle_attached(struct session *session, const struct frame_in *frame
         if (r < 0)
                 return malformed(session, frame, r);
         target = find_request(session, attached.req);
-        if (!target)
-                return send_stop(session, frame->header.trace);
+        if (!target) /* RESUME was read by two engines: the answer to the second one comes */
+                return find_trace(session, frame->header.trace) ? 0 : session_send_stop(session, frame->header.trace);
         target->trace = frame->header.trace;
         target->kernel_base = attached.kernel_base;
         target->lost_base = attached.lost_base;
@@ -241,7 +200,14 @@ static int handle_attached(struct session *session, const struct frame_in *frame
                 target->was_attached = true;
                 session->view->ops->attached(session->view, &target->state, &attached);
         }
-        return session->stopping ? send_stop(session, target->trace) : 0;
+        return session->stopping ? session_send_stop(session, target->trace) : 0;
+}
+
+/* Before the welcome an error is the daemon's answer to our greeting, and the end: nothing can be asked for. */
+static void refuse_all(struct session *session)
+{
+        for (size_t i = 0; i < session->n_targets; i++)
+                session->targets[i].phase = TARGET_FAILED;
 }
 
 static int handle_error(struct session *session, const struct frame_in *frame)
@@ -254,9 +220,13 @@ static int handle_error(struct session *session, const struct frame_in *frame)
         if (r < 0)
                 return malformed(session, frame, r);
         target = error.req ? find_request(session, error.req) : find_trace(session, frame->header.trace);
+        if (error.req && !target && session->had_gap) /* it was asked again */
+                return 0;
         session->failed = true;
         session->view->ops->error(session->view, target ? target->pid : 0, &error);
-        if (target && error.req)
+        if (!session_welcomed(session))
+                refuse_all(session);
+        else if (target && error.req)
                 target->phase = TARGET_FAILED;
         return 0;
 }
@@ -362,18 +332,55 @@ static int handle_degraded(struct session *session, const struct frame_in *frame
         return 0;
 }
 
+static int handle_signal(struct session *session, const struct frame_in *frame)
+{
+        struct target *target = find_trace(session, frame->header.trace);
+        struct proto_signal signal;
+        int r;
+
+        r = proto_decode_signal(frame->body, frame->n_bytes, &signal);
+        if (r < 0)
+                return malformed(session, frame, r);
+        if (target)
+                session->view->ops->signal(session->view, &target->state, &signal);
+        return 0;
+}
+
+static int handle_revoked(struct session *session, const struct frame_in *frame)
+{
+        struct target *target = find_trace(session, frame->header.trace);
+        struct proto_revoked revoked;
+        int r;
+
+        r = proto_decode_revoked(frame->body, frame->n_bytes, &revoked);
+        if (r < 0)
+                return malformed(session, frame, r);
+        if (target)
+                session->view->ops->revoked(session->view, &target->state, &revoked);
+        return 0;
+}
+
 static int go_on(struct session *session, struct target *target)
 {
         switch (target->phase) {
         case TARGET_ATTACHING:
-                return send_attach(session, target);
+                return session_send_attach(session, target);
         case TARGET_RUNNING:
         case TARGET_RESUMING:
                 state_reset(&target->state);
-                return send_resume(session, target);
+                return session_send_resume(session, target);
         default:
                 return 0;
         }
+}
+
+/* Else nothing of what is shown is missing. */
+static bool any_attached(const struct session *session)
+{
+        for (size_t i = 0; i < session->n_targets; i++)
+                if (session->targets[i].phase == TARGET_RUNNING || session->targets[i].phase == TARGET_RESUMING)
+                        return true;
+        return false;
 }
 
 static int handle_gap(struct session *session, const struct frame_in *frame)
@@ -384,7 +391,11 @@ static int handle_gap(struct session *session, const struct frame_in *frame)
         r = proto_decode_gap(frame->body, frame->n_bytes, &gap);
         if (r < 0)
                 return malformed(session, frame, r);
-        session->view->ops->gap(session->view, &gap);
+        session->had_gap = true;
+        if (!session_welcomed(session))
+                return session_send_hello(session);
+        if (any_attached(session))
+                session->view->ops->gap(session->view, &gap);
         for (size_t i = 0; i < session->n_targets; i++) {
                 r = go_on(session, &session->targets[i]);
                 if (r < 0)
@@ -401,7 +412,10 @@ static void check_ledger(struct session *session, const struct target *target, c
         if (verdict == LEDGER_HOLDS)
                 return;
         session->failed = true;
-        text_printf(err, "faultline: process %d: ", target->pid);
+        if (target->pid == 0)
+                text_put_string(err, "faultline: the unit: ");
+        else
+                text_printf(err, "faultline: process %d: ", target->pid);
         ledger_put_verdict(err, verdict, ledger, target->state.n_received);
         text_put_char(err, '\n');
 }
@@ -438,6 +452,8 @@ static int handle_bye(struct session *session, const struct frame_in *frame)
         r = proto_decode_bye(frame->body, frame->n_bytes, &bye);
         if (r < 0)
                 return malformed(session, frame, r);
+        if (session_done(session))
+                return 0; /* why has been said, or there is nothing left to say */
         text_put_string(&session->reason, "faultlined ended the connection");
         if (bye.reason.n_bytes > 0) {
                 text_put_string(&session->reason, ": ");
@@ -467,6 +483,10 @@ static int handle_frame(struct session *session, const struct frame_in *frame)
                 return handle_life(session, frame);
         case MESSAGE_DEGRADED:
                 return handle_degraded(session, frame);
+        case MESSAGE_SIGNAL:
+                return handle_signal(session, frame);
+        case MESSAGE_REVOKED:
+                return handle_revoked(session, frame);
         case MESSAGE_GAP:
                 return handle_gap(session, frame);
         case MESSAGE_END:
@@ -496,7 +516,7 @@ int session_receive(struct session *session, const uint8_t *bytes, size_t n_byte
         frame.body = bytes + PROTO_HEADER_BYTES;
         frame.n_bytes = n_bytes - PROTO_HEADER_BYTES;
         if (!session_welcomed(session) && message_text(frame.header.type) && frame.header.type != MESSAGE_WELCOME &&
-            frame.header.type != MESSAGE_ERROR && frame.header.type != MESSAGE_BYE)
+            frame.header.type != MESSAGE_ERROR && frame.header.type != MESSAGE_GAP && frame.header.type != MESSAGE_BYE)
                 return broken(session, &frame, "may not come before the welcome");
         return handle_frame(session, &frame);
 }

@@ -18,6 +18,10 @@ struct session_options {
         struct proto_filter filter; /* map_glob: the caller's, outlives the session */
         uint64_t count_limit;
         bool from_exec; /* targets wait before their execve(2) */
+        bool follow;    /* children too */
+        bool unmaps;    /* have munmap(2) reported */
+        enum ptrace_mode ptrace;
+        struct proto_string unit; /* the caller's, outlives the session; the target's pid is 0 then */
 };
 
 enum target_phase {
@@ -30,7 +34,7 @@ enum target_phase {
 };
 
 struct target {
-        int32_t pid;
+        int32_t pid; /* 0: a unit */
         enum target_phase phase;
         bool was_attached;
         uint32_t req;
@@ -48,6 +52,7 @@ struct session {
         size_t n_targets;
         uint32_t last_req;
         uint32_t event_bytes; /* 0 before WELCOME */
+        bool had_gap;
         bool stopping;
         bool failed;        /* a target could not be traced to its end, or its ledger does not hold */
         struct text reason; /* why the conversation cannot go on, one line without a newline, safe for a terminal */
@@ -71,4 +76,4 @@ int session_receive(struct session *session, const uint8_t *frame, size_t n_byte
 int session_stop(struct session *session) MUST_CHECK;
 
 bool session_welcomed(const struct session *session);
-bool session_done(const struct session *session); /* every target has ended or failed */
+bool session_done(const struct session *session); /* every target has ended or failed; what comes then says nothing */

@@ -69,7 +69,7 @@ int state_begin(struct state *state, const struct proto_attached *attached, bool
 
 int state_live(struct state *state, const struct proto_life *life)
 {
-        if (life->kind != LIFE_EXEC || life->pid != state->pid)
+        if (life->kind != LIFE_EXEC || life->pid != state->pid || state->pid == 0)
                 return 0;
         state->before_exec = false;
         return set_comm(state, &life->comm);

@@ -56,10 +56,13 @@ struct state {
         uint32_t size_strings, size_maps, size_places, size_threads;
         uint64_t string_bytes;
 
-        int32_t pid;             /* the target's, from ATTACHED like the next two */
-        struct dict_string comm; /* its name now; empty while it is not known */
-        bool before_exec;        /* it waits before its execve(2): its name is not its own yet */
-        uint64_t start_ns;       /* CLOCK_MONOTONIC */
+        struct proto_string unit; /* not a process but this unit is traced; borrowed, empty: none */
+        bool follows;             /* the processes that the target starts are part of the trace */
+        bool several;             /* faults of more than one process are shown */
+        int32_t pid;              /* the target's, from ATTACHED like the next two; 0: a unit */
+        struct dict_string comm;  /* its name now; empty while it is not known */
+        bool before_exec;         /* it waits before its execve(2): its name is not its own yet */
+        uint64_t start_ns;        /* CLOCK_MONOTONIC */
         uint64_t n_received;
         uint64_t n_filtered; /* as of the last EVENTS frame */
         uint64_t n_dropped;

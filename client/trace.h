@@ -59,4 +59,5 @@ void trace_flush(struct trace_command *t);
 int trace_start_command(struct trace_command *t) MUST_CHECK; /* 0, also without one; -errno, said */
 void trace_handle_command(struct trace_command *t);          /* release it, or do not run it at all */
 void trace_handle_exec_status(struct trace_command *t);      /* child.status_fd is readable */
+void trace_notice_child(struct trace_command *t);            /* after SIGCHLD */
 int trace_wait_for_command(struct trace_command *t);         /* the trace is over; returns its status */

@@ -2,6 +2,9 @@
 /*
  * The command is released when its trace runs, and reaped only after its trace has ended: until then its zombie still
  * holds the counters that the daemon reads for the ledger. After that it goes on as long as it wants.
+ *
+ * With --follow the trace ends with the last process that the command has left behind, which may be a long time after
+ * the command itself. It is then reaped as soon as it has ended: nobody should find a zombie of it meanwhile.
  */
 #include "client/trace.h"
 
@@ -50,18 +53,23 @@ void trace_handle_exec_status(struct trace_command *t)
         }
 }
 
+void trace_notice_child(struct trace_command *t)
+{
+        if (t->options->follow && t->command_ran)
+                (void)child_reap(&t->child);
+}
+
 int trace_wait_for_command(struct trace_command *t)
 {
         struct pollfd signals = {.fd = t->signal_fd, .events = POLLIN};
-        int status;
 
         if (t->child.hold_fd >= 0)
                 child_close(&t->child);
         if (t->child.status_fd >= 0)
                 trace_handle_exec_status(t);
-        while (!child_reap(&t->child, &status)) {
+        while (!child_reap(&t->child)) {
                 (void)poll(&signals, 1, -1);
                 trace_handle_signals(t);
         }
-        return status;
+        return t->child.status;
 }

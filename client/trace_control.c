@@ -84,8 +84,10 @@ void trace_handle_signals(struct trace_command *t)
         struct signalfd_siginfo info;
 
         while (read(t->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-                if (info.ssi_signo == SIGCHLD)
+                if (info.ssi_signo == SIGCHLD) {
+                        trace_notice_child(t);
                         continue;
+                }
                 forward(t, &info);
                 if (info.ssi_signo == SIGINT && is_second_request(t))
                         _exit(EXIT_INTERRUPTED);

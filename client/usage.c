@@ -6,13 +6,15 @@ static const char usage[] = "Usage: faultline [trace] TARGET [options]\n"
                             "Show every page fault of a running process as it happens.\n"
                             "\n"
                             "  faultline -p 1234                      a running process, until Ctrl-C\n"
-                            "  faultline --outcome=major -- ./server   what a new process waits for\n";
+                            "  faultline --outcome=major -- ./server   what a new process waits for\n"
+                            "  faultline -f -- make                   a command with all that it starts\n";
 
 void options_put_usage(struct text *out)
 {
         text_put_string(out, usage);
         text_put_string(out, "\n"
-                             "TARGET is -p PID[,PID...] or -- COMMAND [ARG...]; faultline --help lists the options.\n");
+                             "TARGET is -p PID[,PID...], -u UNIT or -- COMMAND [ARG...]; faultline --help lists the "
+                             "options.\n");
 }
 
 void options_put_help(struct text *out)
@@ -21,9 +23,14 @@ void options_put_help(struct text *out)
         text_put_string(out, "\n"
                              "TARGET:\n"
                              "  -p PID[,PID...]          running processes\n"
+                             "  -u UNIT, --unit=UNIT     all processes of a systemd unit or a cgroup, later ones too\n"
                              "  -- COMMAND [ARG...]      a new process, traced from its first instruction\n"
                              "\n"
                              "Options:\n"
+                             "  -f, --follow             trace the processes that it starts, too\n"
+                             "  --ptrace=hold|light|off  hold on to it, stop it once at the beginning, or never\n"
+                             "                           (default: hold where that does no harm)\n"
+                             "  --unmaps                 find out who unmapped the memory of a use-after-unmap (root)\n"
                              "  --detail=basic|full      how much to find out (default: as much as is permitted)\n"
                              "  --format=text|json       a line for people or an object for programs (default: text)\n"
                              "  --outcome=LIST           only faults with these outcomes, e.g. major,failed\n"
@@ -32,7 +39,7 @@ void options_put_help(struct text *out)
                              "  --map=GLOB               only faults in maps whose path matches, e.g. '*/libc.so*'\n"
                              "  --min-latency=TIME       only faults that took at least so long (no unit: us)\n"
                              "  --duration=TIME          stop after so long (no unit: s)\n"
-                             "  --count=N                stop after N faults of each process\n"
+                             "  --count=N                stop after N faults of each target\n"
                              "  --socket=PATH            use the faultlined that listens there\n"
                              "  --private                start a faultlined of one's own, do not use the service\n"
                              "  --color=auto|always|never\n"

@@ -22,6 +22,8 @@ struct view_ops {
         void (*attached)(struct view *view, const struct state *state, const struct proto_attached *attached);
         void (*faults)(struct view *view, const struct state *state, const struct fault_batch *batch);
         void (*life)(struct view *view, const struct state *state, const struct proto_life *life);
+        void (*signal)(struct view *view, const struct state *state, const struct proto_signal *signal);
+        void (*revoked)(struct view *view, const struct state *state, const struct proto_revoked *revoked);
         void (*drops)(struct view *view, const struct state *state, const struct proto_drops *drops);
         void (*degraded)(struct view *view, const struct state *state, const struct proto_degraded *degraded);
         void (*gap)(struct view *view, const struct proto_gap *gap);

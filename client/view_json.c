@@ -4,14 +4,14 @@
  *
  * Written by hand because a JSON library costs a quarter of a microsecond for each event; the tests parse every kind
  * of line back with one. The parts that a dictionary entry contributes are rendered once and kept with the entry.
- * put_key() writes the comma that separates a field from the one before it; the first field of an object
- * at its start gets none.
  */
 #include "client/view_json.h"
 
-#include <inttypes.h>
+#include <sys/wait.h>
 
-#include "client/escape.h"
+#include "client/json_put.h"
+#include "client/signal_names.h"
+#include "client/view_json_signal.h"
 
 struct view_json {
         struct view view;
@@ -21,77 +21,6 @@ struct view_json {
 static struct view_json *view_json(struct view *view)
 {
         return CONTAINER_OF(view, struct view_json, view);
-}
-
-static void put_key(struct text *out, const char *key)
-{
-        if (out->n_bytes > 0 && out->data[out->n_bytes - 1] != '{')
-                text_put_char(out, ',');
-        text_put_char(out, '"');
-        text_put_string(out, key);
-        text_put(out, "\":", 2);
-}
-
-static void put_word(struct text *out, const char *key, const char *word)
-{
-        put_key(out, key);
-        text_put_char(out, '"');
-        text_put_string(out, word);
-        text_put_char(out, '"');
-}
-
-static void put_bytes(struct text *out, const char *key, const char *bytes, size_t n_bytes)
-{
-        put_key(out, key);
-        text_put_char(out, '"');
-        escape_json(out, bytes, n_bytes);
-        text_put_char(out, '"');
-}
-
-static void put_string(struct text *out, const char *key, const struct proto_string *string)
-{
-        if (string->n_bytes > 0)
-                put_bytes(out, key, string->data, string->n_bytes);
-}
-
-/* Absent when the id is 0 or not defined. */
-static void put_dict_string(struct text *out, const char *key, const struct state *state, uint32_t id)
-{
-        const struct dict_string *string = state_string(state, id);
-
-        if (string)
-                put_bytes(out, key, string->data, string->n_bytes);
-}
-
-static void put_number(struct text *out, const char *key, uint64_t value)
-{
-        put_key(out, key);
-        text_put_u64(out, value);
-}
-
-static void put_signed(struct text *out, const char *key, int64_t value)
-{
-        put_key(out, key);
-        text_put_i64(out, value);
-}
-
-static void put_address(struct text *out, const char *key, uint64_t value)
-{
-        put_key(out, key);
-        text_put_char(out, '"');
-        text_put_hex(out, value);
-        text_put_char(out, '"');
-}
-
-static void begin_line(struct text *out, const char *type)
-{
-        text_put_char(out, '{');
-        put_word(out, "type", type);
-}
-
-static void end_line(struct text *out)
-{
-        text_put(out, "}\n", 2);
 }
 
 /* --- parts rendered once for each dictionary entry --- */
@@ -117,9 +46,9 @@ static const struct memo *thread_memo(struct view_json *v, const struct state *s
 {
         if (thread->memo.data)
                 return &thread->memo;
-        put_signed(&v->scratch, "pid", thread->pid);
-        put_signed(&v->scratch, "tid", thread->tid);
-        put_dict_string(&v->scratch, "comm", state, thread->comm);
+        json_put_signed(&v->scratch, "pid", thread->pid);
+        json_put_signed(&v->scratch, "tid", thread->tid);
+        json_put_dict_string(&v->scratch, "comm", state, thread->comm);
         return memo_keep(v, &thread->memo);
 }
 
@@ -130,13 +59,9 @@ static const struct memo *map_memo(struct view_json *v, const struct state *stat
 
         if (map->memo.data)
                 return &map->memo;
-        put_key(out, "map");
+        json_put_key(out, "map");
         text_put_char(out, '{');
-        put_address(out, "start", map->start);
-        put_address(out, "end", map->end);
-        put_bytes(out, "perms", map->perms, sizeof(map->perms));
-        put_number(out, "offset", map->offset);
-        put_dict_string(out, "path", state, map->path);
+        json_put_map_fields(out, state, map);
         text_put_char(out, '}');
         return memo_keep(v, &map->memo);
 }
@@ -146,9 +71,7 @@ static const struct memo *place_memo(struct view_json *v, const struct state *st
 {
         if (place->memo.data)
                 return &place->memo;
-        put_dict_string(&v->scratch, "image", state, place->image);
-        put_dict_string(&v->scratch, "section", state, place->section);
-        put_dict_string(&v->scratch, "symbol", state, place->symbol);
+        json_put_place_fields(&v->scratch, state, place);
         return memo_keep(v, &place->memo);
 }
 
@@ -260,7 +183,7 @@ static void put_fault(struct view_json *v, const struct state *state, uint64_t s
         put_place(v, state, ",\"place\":{", event->place, event->addr);
         put_place(v, state, ",\"code\":{", event->code, has_ip ? event->ip : NO_OFFSET);
         put_place(v, state, ",\"caller\":{", event->caller, event->caller_ip ? event->caller_ip : NO_OFFSET);
-        end_line(out);
+        json_end_line(out);
 }
 
 static void json_faults(struct view *view, const struct state *state, const struct fault_batch *batch)
@@ -271,19 +194,42 @@ static void json_faults(struct view *view, const struct state *state, const stru
 
 /* --- everything else --- */
 
+/* Whom the line is about. */
+static void put_target(struct text *out, const struct state *state)
+{
+        if (state->pid != 0)
+                json_put_signed(out, "pid", state->pid);
+        json_put_string(out, "unit", &state->unit);
+}
+
 static void json_attached(struct view *view, const struct state *state, const struct proto_attached *attached)
 {
         struct text *out = &view->out;
-        const char *detail = detail_text(attached->detail);
+        const char *detail = detail_text(attached->detail), *ptrace = ptrace_mode_text(attached->ptrace);
 
-        begin_line(out, "attached");
-        put_signed(out, "pid", attached->pid);
-        put_string(out, "comm", &attached->comm);
+        json_begin_line(out, "attached");
+        put_target(out, state);
+        json_put_string(out, "comm", &attached->comm);
         if (detail)
-                put_word(out, "detail", detail);
-        put_number(out, "threads", attached->n_threads);
-        put_number(out, "time_ns", attached->time_ns);
-        end_line(out);
+                json_put_word(out, "detail", detail);
+        if (ptrace && attached->ptrace != PTRACE_MODE_AUTO)
+                json_put_word(out, "ptrace", ptrace);
+        json_put_number(out, "threads", attached->n_threads);
+        json_put_number(out, "time_ns", attached->time_ns);
+        json_end_line(out);
+}
+
+/* How a process ended, where somebody has seen it. */
+static void put_status(struct text *out, int status)
+{
+        if (WIFEXITED(status)) {
+                json_put_signed(out, "status", WEXITSTATUS(status));
+        } else if (WIFSIGNALED(status)) {
+                json_put_key(out, "signal");
+                text_put_char(out, '"');
+                signal_put_name(out, WTERMSIG(status));
+                text_put_char(out, '"');
+        }
 }
 
 static void json_life(struct view *view, const struct state *state, const struct proto_life *life)
@@ -291,79 +237,89 @@ static void json_life(struct view *view, const struct state *state, const struct
         struct text *out = &view->out;
         const char *kind = life_kind_text(life->kind);
 
-        begin_line(out, "life");
-        put_number(out, "time_ns", life->time_ns);
+        json_begin_line(out, "life");
+        json_put_number(out, "time_ns", life->time_ns);
         if (kind)
-                put_word(out, "kind", kind);
-        put_signed(out, "pid", life->pid);
-        put_signed(out, "tid", life->tid);
+                json_put_word(out, "kind", kind);
+        json_put_signed(out, "pid", life->pid);
+        json_put_signed(out, "tid", life->tid);
         if (life->kind == LIFE_FORK)
-                put_signed(out, "parent", life->parent);
-        put_string(out, "comm", &life->comm);
-        end_line(out);
+                json_put_signed(out, "parent", life->parent);
+        json_put_string(out, "comm", &life->comm);
+        if (life->has_status)
+                put_status(out, life->status);
+        json_end_line(out);
+}
+
+static void json_revoked(struct view *view, const struct state *state, const struct proto_revoked *revoked)
+{
+        json_begin_line(&view->out, "revoked");
+        json_put_signed(&view->out, "pid", revoked->pid);
+        json_put_string(&view->out, "reason", &revoked->reason);
+        json_end_line(&view->out);
 }
 
 static void json_drops(struct view *view, const struct state *state, const struct proto_drops *drops)
 {
         struct text *out = &view->out;
 
-        begin_line(out, "drops");
-        put_signed(out, "pid", state->pid);
-        put_number(out, "first_seq", drops->first_seq);
-        put_number(out, "last_seq", drops->last_seq);
-        put_key(out, "faults");
+        json_begin_line(out, "drops");
+        put_target(out, state);
+        json_put_number(out, "first_seq", drops->first_seq);
+        json_put_number(out, "last_seq", drops->last_seq);
+        json_put_key(out, "faults");
         text_put_char(out, '{');
         for (unsigned int i = 0; i < N_OUTCOMES; i++)
                 if (drops->n_faults[i] > 0)
-                        put_number(out, outcome_text(i), drops->n_faults[i]);
+                        json_put_number(out, outcome_text(i), drops->n_faults[i]);
         text_put_char(out, '}');
-        end_line(out);
+        json_end_line(out);
 }
 
 static void json_degraded(struct view *view, const struct state *state, const struct proto_degraded *degraded)
 {
-        begin_line(&view->out, "degraded");
-        put_signed(&view->out, "pid", state->pid);
-        put_string(&view->out, "what", &degraded->what);
-        put_string(&view->out, "reason", &degraded->reason);
-        end_line(&view->out);
+        json_begin_line(&view->out, "degraded");
+        put_target(&view->out, state);
+        json_put_string(&view->out, "what", &degraded->what);
+        json_put_string(&view->out, "reason", &degraded->reason);
+        json_end_line(&view->out);
 }
 
 static void json_gap(struct view *view, const struct proto_gap *gap)
 {
-        begin_line(&view->out, "gap");
-        put_string(&view->out, "reason", &gap->reason);
-        end_line(&view->out);
+        json_begin_line(&view->out, "gap");
+        json_put_string(&view->out, "reason", &gap->reason);
+        json_end_line(&view->out);
 }
 
 static void json_error(struct view *view, int32_t pid, const struct proto_error *error)
 {
-        begin_line(&view->out, "error");
+        json_begin_line(&view->out, "error");
         if (pid != 0)
-                put_signed(&view->out, "pid", pid);
-        put_signed(&view->out, "errno", error->error);
-        put_string(&view->out, "text", &error->text);
-        end_line(&view->out);
+                json_put_signed(&view->out, "pid", pid);
+        json_put_signed(&view->out, "errno", error->error);
+        json_put_string(&view->out, "text", &error->text);
+        json_end_line(&view->out);
         view_put_error(view, pid, error);
 }
 
 static void put_ledger(struct text *out, const struct proto_ledger *l)
 {
-        put_key(out, "ledger");
+        json_put_key(out, "ledger");
         text_put_char(out, '{');
-        put_number(out, "kernel", l->kernel);
-        put_number(out, "delivered", l->delivered);
-        put_number(out, "filtered", l->filtered);
-        put_number(out, "dropped_client", l->dropped_client);
-        put_number(out, "dropped_daemon", l->dropped_daemon);
-        put_number(out, "lost_kernel", l->lost_kernel);
-        put_number(out, "counted", l->counted);
-        put_number(out, "incomplete", l->incomplete);
+        json_put_number(out, "kernel", l->kernel);
+        json_put_number(out, "delivered", l->delivered);
+        json_put_number(out, "filtered", l->filtered);
+        json_put_number(out, "dropped_client", l->dropped_client);
+        json_put_number(out, "dropped_daemon", l->dropped_daemon);
+        json_put_number(out, "lost_kernel", l->lost_kernel);
+        json_put_number(out, "counted", l->counted);
+        json_put_number(out, "incomplete", l->incomplete);
         if (l->unseen == PROTO_UNSEEN_UNKNOWN) {
-                put_key(out, "unseen");
+                json_put_key(out, "unseen");
                 text_put_string(out, "null");
         } else {
-                put_number(out, "unseen", l->unseen);
+                json_put_number(out, "unseen", l->unseen);
         }
         text_put_char(out, '}');
 }
@@ -373,20 +329,22 @@ static void json_end(struct view *view, const struct state *state, const struct 
         struct text *out = &view->out;
         const char *reason = end_reason_text(end->reason);
 
-        begin_line(out, "end");
-        put_signed(out, "pid", state->pid);
+        json_begin_line(out, "end");
+        put_target(out, state);
         if (reason)
-                put_word(out, "reason", reason);
-        put_number(out, "time_ns", end->time_ns);
-        put_string(out, "text", &end->text);
+                json_put_word(out, "reason", reason);
+        json_put_number(out, "time_ns", end->time_ns);
+        json_put_string(out, "text", &end->text);
         put_ledger(out, &end->ledger);
-        end_line(out);
+        json_end_line(out);
 }
 
 static const struct view_ops json_ops = {
         .attached = json_attached,
         .faults = json_faults,
         .life = json_life,
+        .signal = view_json_signal,
+        .revoked = json_revoked,
         .drops = json_drops,
         .degraded = json_degraded,
         .gap = json_gap,

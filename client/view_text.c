@@ -9,10 +9,13 @@
 #include "client/view_text.h"
 
 #include <inttypes.h>
+#include <sys/wait.h>
 
 #include "client/escape.h"
 #include "client/fault_line.h"
 #include "client/ledger.h"
+#include "client/signal_names.h"
+#include "client/story_text.h"
 
 struct view_text {
         struct view view;
@@ -21,7 +24,7 @@ struct view_text {
         uint32_t header_columns; /* view.n_columns when the header was printed */
         bool header_done;
         bool awaits_exec; /* "tracing" is still to be said, with these: */
-        uint8_t detail;
+        uint8_t detail, ptrace;
         uint32_t n_threads;
 };
 
@@ -31,11 +34,11 @@ static struct view_text *view_text(struct view *view)
 }
 
 /* The titles at the beginning, and again when the terminal has got another width. */
-static void put_header(struct view_text *v)
+static void put_header(struct view_text *v, const struct state *state)
 {
         if (v->header_done && v->header_columns == v->view.n_columns)
                 return;
-        layout_fit(&v->line.layout, v->view.n_columns);
+        layout_fit(&v->line.layout, v->view.n_columns, state->several);
         layout_put_header(&v->line.layout, &v->view.out);
         v->header_columns = v->view.n_columns;
         v->header_done = true;
@@ -50,9 +53,20 @@ static void put_time(struct text *out, const struct state *state, uint64_t time_
         text_put(out, begin, (size_t)(end - begin));
 }
 
+/* What notes are about: a process, or a unit. */
+static void put_subject(struct text *out, const struct state *state)
+{
+        if (state->unit.n_bytes > 0)
+                (void)escape_terminal(out, state->unit.data, state->unit.n_bytes);
+        else
+                text_put_i64(out, state->pid);
+}
+
 static void put_target(struct text *out, const struct state *state)
 {
-        text_put_i64(out, state->pid);
+        put_subject(out, state);
+        if (state->unit.n_bytes > 0)
+                return;
         if (state->comm.n_bytes > 0) {
                 text_put_string(out, " (");
                 (void)escape_terminal(out, state->comm.data, state->comm.n_bytes);
@@ -67,13 +81,16 @@ static void put_proto_string(struct text *out, const struct proto_string *string
 
 static void put_tracing(struct view_text *v, const struct state *state)
 {
-        const char *detail = detail_text(v->detail);
+        const char *detail = detail_text(v->detail), *ptrace = ptrace_mode_text(v->ptrace);
 
         v->awaits_exec = false;
         text_put_string(v->notes, "-- tracing ");
         put_target(v->notes, state);
-        text_printf(v->notes, ", %s detail, %" PRIu32 " thread%s\n", detail ? detail : "unknown", v->n_threads,
+        text_printf(v->notes, ", %s detail, %" PRIu32 " thread%s", detail ? detail : "unknown", v->n_threads,
                     v->n_threads == 1 ? "" : "s");
+        if (ptrace && v->ptrace != PTRACE_MODE_AUTO)
+                text_printf(v->notes, ", ptrace %s", ptrace);
+        text_put_char(v->notes, '\n');
 }
 
 static void text_attached(struct view *view, const struct state *state, const struct proto_attached *attached)
@@ -81,13 +98,14 @@ static void text_attached(struct view *view, const struct state *state, const st
         struct view_text *v = view_text(view);
 
         v->detail = attached->detail;
+        v->ptrace = attached->ptrace;
         v->n_threads = attached->n_threads;
         if (state->before_exec) {
                 v->awaits_exec = true;
                 return;
         }
         put_tracing(v, state);
-        put_header(v);
+        put_header(v, state);
 }
 
 static void text_faults(struct view *view, const struct state *state, const struct fault_batch *batch)
@@ -96,10 +114,23 @@ static void text_faults(struct view *view, const struct state *state, const stru
 
         if (v->awaits_exec)
                 put_tracing(v, state);
-        put_header(v);
+        put_header(v, state);
         for (uint32_t i = 0; i < batch->n_events; i++)
                 fault_line_put(&v->line, &view->out, state, &batch->events[i]);
         view->out.failed |= v->line.names.failed;
+}
+
+/* How a process ended, where somebody has seen it. */
+static void put_status(struct text *out, int status)
+{
+        if (WIFEXITED(status)) {
+                text_printf(out, ", status %d", WEXITSTATUS(status));
+        } else if (WIFSIGNALED(status)) {
+                text_put_string(out, ", killed by ");
+                signal_put_name(out, WTERMSIG(status));
+                if (WCOREDUMP(status))
+                        text_put_string(out, " (core dumped)");
+        }
 }
 
 static void text_life(struct view *view, const struct state *state, const struct proto_life *life)
@@ -110,7 +141,7 @@ static void text_life(struct view *view, const struct state *state, const struct
 
         if (v->awaits_exec && life->kind == LIFE_EXEC) { /* the one that was waited for is no news of its own */
                 put_tracing(v, state);
-                put_header(v);
+                put_header(v, state);
                 return;
         }
         text_put_string(notes, "-- ");
@@ -124,6 +155,26 @@ static void text_life(struct view *view, const struct state *state, const struct
                 text_put_string(notes, " is now ");
                 put_proto_string(notes, &life->comm);
         }
+        if (life->has_status)
+                put_status(notes, life->status);
+        text_put_char(notes, '\n');
+}
+
+static void text_signal(struct view *view, const struct state *state, const struct proto_signal *signal)
+{
+        struct view_text *v = view_text(view);
+        const struct story_style style = {.names = &v->line.names, .color = v->line.color};
+
+        story_text_put(&style, v->notes, state, signal);
+        view->out.failed |= v->line.names.failed;
+}
+
+static void text_revoked(struct view *view, const struct state *state, const struct proto_revoked *revoked)
+{
+        struct text *notes = view_text(view)->notes;
+
+        text_printf(notes, "-- %d: nothing more of it is shown: ", revoked->pid);
+        put_proto_string(notes, &revoked->reason);
         text_put_char(notes, '\n');
 }
 
@@ -132,8 +183,10 @@ static void text_drops(struct view *view, const struct state *state, const struc
         struct text *notes = view_text(view)->notes;
         const char *separator = " (";
 
-        text_printf(notes, "-- %d: faults %" PRIu64 " to %" PRIu64 " dropped, the output was too slow", state->pid,
-                    drops->first_seq, drops->last_seq);
+        text_put_string(notes, "-- ");
+        put_subject(notes, state);
+        text_printf(notes, ": faults %" PRIu64 " to %" PRIu64 " dropped, the output was too slow", drops->first_seq,
+                    drops->last_seq);
         for (unsigned int i = 0; i < N_OUTCOMES; i++) {
                 if (drops->n_faults[i] == 0)
                         continue;
@@ -148,7 +201,9 @@ static void text_degraded(struct view *view, const struct state *state, const st
 {
         struct text *notes = view_text(view)->notes;
 
-        text_printf(notes, "-- %d: without ", state->pid);
+        text_put_string(notes, "-- ");
+        put_subject(notes, state);
+        text_put_string(notes, ": without ");
         put_proto_string(notes, &degraded->what);
         text_put_string(notes, ": ");
         put_proto_string(notes, &degraded->reason);
@@ -164,13 +219,13 @@ static void text_gap(struct view *view, const struct proto_gap *gap)
         text_put_char(notes, '\n');
 }
 
-static const char *end_words(unsigned int reason)
+static const char *end_words(const struct state *state, unsigned int reason)
 {
         switch (reason) {
         case END_STOPPED:
                 return "stopped on request";
         case END_EXITED:
-                return "the process ended";
+                return state->follows ? "its last process ended" : "the process ended";
         case END_COUNT:
                 return "--count reached";
         case END_STRIPPED:
@@ -189,7 +244,7 @@ static void text_end(struct view *view, const struct state *state, const struct 
         put_target(err, state);
         text_put_string(err, ": trace ended at ");
         put_time(err, state, end->time_ns);
-        text_printf(err, " s, %s", end_words(end->reason));
+        text_printf(err, " s, %s", end_words(state, end->reason));
         if (end->text.n_bytes > 0 && end->reason != END_ERROR) { /* an error has a line of its own */
                 text_put_string(err, ": ");
                 put_proto_string(err, &end->text);
@@ -202,6 +257,8 @@ static const struct view_ops text_ops = {
         .attached = text_attached,
         .faults = text_faults,
         .life = text_life,
+        .signal = text_signal,
+        .revoked = text_revoked,
         .drops = text_drops,
         .degraded = text_degraded,
         .gap = text_gap,

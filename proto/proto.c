@@ -59,10 +59,35 @@ static void get_outcome_counts(struct wire_reader *reader, uint64_t (*ret)[N_OUT
         }
 }
 
+/* Another architecture has another number of registers: the number is on the wire. */
+static void put_registers(struct wire_writer *writer, const struct proto_registers *registers)
+{
+        wire_put_u32(writer, PROTO_REGISTERS);
+        for (size_t i = 0; i < PROTO_REGISTERS; i++)
+                wire_put_u64(writer, registers->value[i]);
+}
+
+static void get_registers(struct wire_reader *reader, struct proto_registers *ret)
+{
+        uint32_t n = wire_get_u32(reader);
+
+        for (uint32_t i = 0; i < n && !reader->failed; i++) {
+                uint64_t value = wire_get_u64(reader);
+
+                if (i < PROTO_REGISTERS)
+                        ret->value[i] = value;
+        }
+}
+
+/* Frames are made of a group, so these two stand behind the first, and are declared for the bodies that hold them. */
+static void put_frames(struct wire_writer *writer, const struct proto_frames *frames);
+static void get_frames(struct wire_reader *reader, struct proto_frames *ret);
+
 #define NUMBER(type, field) wire_put_##type(writer, m->field);
 #define NUMBER_MIN(type, field, least) NUMBER(type, field)
 #define CONSTANT(type, value) wire_put_##type(writer, value);
 #define NESTED(name, field) put_##name(writer, &m->field);
+#define OPTIONAL(name, field) NESTED(name, field)
 #define RESERVED(n_bytes) wire_put_zeros(writer, n_bytes);
 #define GROUP(name, fields)                                                                                            \
         static void put_##name(struct wire_writer *writer, const struct proto_##name *m)                               \
@@ -81,6 +106,9 @@ static void get_outcome_counts(struct wire_reader *reader, uint64_t (*ret)[N_OUT
         if (wire_get_##type(reader) != (value))                                                                        \
                 reader->failed = true;
 #define NESTED(name, field) get_##name(reader, &m->field);
+#define OPTIONAL(name, field)                                                                                          \
+        if (reader->offset < reader->n_bytes)                                                                          \
+        NESTED(name, field)
 #define RESERVED(n_bytes) (void)wire_get_bytes(reader, n_bytes);
 #define GROUP(name, fields)                                                                                            \
         static void get_##name(struct wire_reader *reader, struct proto_##name *m)                                     \
@@ -89,6 +117,26 @@ static void get_outcome_counts(struct wire_reader *reader, uint64_t (*ret)[N_OUT
         }
 #define BODY(name, type, fields) GROUP(name, fields)
 #include "proto/bodies.def"
+
+static void put_frames(struct wire_writer *writer, const struct proto_frames *frames)
+{
+        if (frames->n > PROTO_MAX_FRAMES && !writer->error)
+                writer->error = -EMSGSIZE;
+        wire_put_u32(writer, frames->n);
+        for (uint32_t i = 0; i < frames->n && !writer->error; i++)
+                put_frame(writer, &frames->frames[i]);
+}
+
+static void get_frames(struct wire_reader *reader, struct proto_frames *ret)
+{
+        uint32_t n = wire_get_u32(reader);
+
+        if (n > PROTO_MAX_FRAMES)
+                reader->failed = true;
+        for (uint32_t i = 0; i < n && !reader->failed; i++)
+                get_frame(reader, &ret->frames[i]);
+        ret->n = n;
+}
 
 int proto_decode_header(const uint8_t *bytes, size_t n_bytes, struct proto_header *ret)
 {

@@ -5,11 +5,12 @@
  *
  * One frame is one SOCK_SEQPACKET message: a 32-byte header, then the body. Encoders append a whole frame (header with
  * the right length included) to a caller-owned buffer and return its length in bytes, or -ENOBUFS when it does not fit
- * or -EMSGSIZE when a string of the message is longer than PROTO_STRING_MAX_BYTES (on an error the buffer keeps its
- * n_bytes, the bytes behind it are unspecified). Decoders take the body (without the header) and return 0 or -EBADMSG;
- * on failure their outputs are untouched. Decoded strings point into the body and live as long as it does; they are not
- * NUL-terminated and hold arbitrary bytes (never trust them on a terminal). A body longer than the fields known here is
- * accepted: newer peers append.
+ * or -EMSGSIZE when a string of the message is longer than PROTO_STRING_MAX_BYTES or a stack has more than
+ * PROTO_MAX_FRAMES (on an error the buffer keeps its n_bytes, the bytes behind it are unspecified). Decoders take the
+ * body (without the header) and return 0 or -EBADMSG; on failure their outputs are untouched. Decoded strings point
+ * into the body and live as long as it does; they are not NUL-terminated and hold arbitrary bytes (never trust them on
+ * a terminal). A body longer than the fields known here is accepted: newer peers append. Fields that came after version
+ * 1.0 read as 0 or empty when an older peer left them out.
  */
 #pragma once
 
@@ -21,7 +22,7 @@
 #include "proto/vocabulary.h"
 
 #define PROTO_MAJOR 1
-#define PROTO_MINOR 0
+#define PROTO_MINOR 1
 #define PROTO_MAGIC UINT32_C(0x4c544c46) /* "FLTL" */
 #define PROTO_HEADER_BYTES 32
 #define PROTO_FRAME_MAX_BYTES (128 * 1024)
@@ -83,15 +84,21 @@ struct proto_welcome {
         struct proto_string version; /* the daemon's */
 };
 
+#define PROTO_UNIT_MAX_BYTES 511
+
 #define PROTO_ATTACH_FROM_EXEC 1 /* the target waits before its execve(2); count from that exec on */
+#define PROTO_ATTACH_FOLLOW 2    /* children too, and what they execute */
+#define PROTO_ATTACH_UNMAPS 4    /* have the kernel report munmap(2) and mremap(2), at a price for every process */
 
 struct proto_attach {
-        uint32_t req; /* chosen by the client, returned in ATTACHED or ERROR */
-        int32_t pid;
+        uint32_t req;         /* chosen by the client, returned in ATTACHED or ERROR */
+        int32_t pid;          /* 0 = unit */
         uint8_t detail;       /* enum detail: AUTO, BASIC or FULL */
         uint8_t flags;        /* PROTO_ATTACH_* */
+        uint8_t ptrace;       /* enum ptrace_mode */
         uint64_t count_limit; /* end after so many delivered faults; 0 = none */
         struct proto_filter filter;
+        struct proto_string unit; /* pid 0: a systemd unit ("nginx.service") or the path of a cgroup; else empty */
 };
 
 /* What the client had received of the trace when the engine died: the new engine continues the ledger from here. */
@@ -115,6 +122,7 @@ struct proto_attached {
         uint32_t req;
         int32_t pid;
         uint8_t detail;       /* enum detail, as granted */
+        uint8_t ptrace;       /* enum ptrace_mode, as chosen: never AUTO */
         uint32_t n_threads;   /* traced from the start */
         uint64_t time_ns;     /* CLOCK_MONOTONIC when the faults began to be counted (or when attached, FROM_EXEC) */
         uint64_t kernel_base; /* anchors counted before this subscription began */
@@ -143,7 +151,9 @@ enum life_kind {
 
 struct proto_life {
         uint64_t time_ns;
-        uint8_t kind; /* enum life_kind */
+        uint8_t kind;    /* enum life_kind */
+        bool has_status; /* EXIT, where somebody held the process */
+        uint16_t status; /* wait status, wait(2) */
         int32_t pid;
         int32_t tid;
         int32_t parent;           /* FORK: pid of the parent; else 0 */
@@ -187,6 +197,70 @@ struct proto_end {
         uint64_t time_ns;
         struct proto_ledger ledger;
         struct proto_string text; /* may be empty */
+};
+
+/* The frames of a call stack, innermost first. */
+#define PROTO_MAX_FRAMES 128
+#define PROTO_REGISTERS 18 /* rax rbx rcx rdx rsi rdi rbp rsp r8 .. r15 rip eflags */
+
+enum frame_method { FRAME_BY_REGISTERS = 1, FRAME_BY_CFI = 2, FRAME_BY_POINTER = 3 };
+
+struct proto_frame {
+        uint64_t addr;
+        uint32_t place; /* definition id, 0 = none */
+        uint8_t by;     /* enum frame_method */
+};
+
+struct proto_frames {
+        uint32_t n;
+        struct proto_frame frames[PROTO_MAX_FRAMES];
+};
+
+struct proto_registers {
+        uint64_t value[PROTO_REGISTERS];
+};
+
+#define PROTO_SIGNAL_INFERRED 1   /* the verdict is a conclusion, not the kernel's word */
+#define PROTO_SIGNAL_REGISTERS 2  /* registers are there */
+#define PROTO_SIGNAL_32BIT 4      /* the thread ran 32-bit code: no stack */
+#define PROTO_SIGNAL_STACK_CUT 8  /* the stack goes on above the last frame */
+#define PROTO_SIGNAL_HAS_FAULT 16 /* the failed fault was among the events, just before this */
+#define PROTO_SIGNAL_MANY 32      /* signals before this one could not be told in time: n_missed */
+
+/* Distances are in bytes; map ids 0 and distances PROTO_UNKNOWN where they say nothing. */
+struct proto_signal {
+        uint64_t time_ns; /* CLOCK_MONOTONIC when the thread was stopped for it */
+        int32_t pid, tid;
+        uint32_t thread; /* definition id */
+        int32_t signo, code;
+        uint64_t addr, ip;
+        uint8_t access;  /* enum access */
+        uint8_t verdict; /* enum verdict_kind */
+        uint8_t flags;   /* PROTO_SIGNAL_* */
+        uint8_t missing; /* ACCESS_DENIED, NOT_EXECUTABLE: the permission that is missing, 'r', 'w' or 'x'; else 0 */
+        uint32_t n_missed;
+        uint32_t map, place, code_place; /* of addr, addr, ip */
+        uint32_t nearest;                /* the map that addr missed by least */
+        uint64_t below_bytes;            /* addr lies so far before the start of nearest, or PROTO_UNKNOWN */
+        uint64_t above_bytes;            /* addr lies so far behind the last byte of nearest, or PROTO_UNKNOWN */
+        uint64_t depth_bytes;            /* STACK_OVERFLOW: how deep the stack is */
+        uint64_t field_bytes;            /* NULL_DEREFERENCE: the offset from a null pointer */
+        uint64_t eof_bytes;              /* BEYOND_EOF: so far behind the end of the file */
+        uint64_t pointer;                /* NON_CANONICAL: the address, from a register */
+        uint32_t earlier;                /* USE_AFTER_UNMAP: what was mapped here */
+        int32_t unmapper;                /* ... the thread that unmapped it, 0 = not known */
+        uint32_t unmap_place;            /* ... and by which code */
+        uint64_t unmapped_ns;            /* ... and when; 0 = not known */
+        int32_t sender;                  /* SENT: process id, 0 = not known */
+        uint32_t sender_uid;
+        struct proto_string text; /* the verdict as a sentence */
+        struct proto_registers registers;
+        struct proto_frames stack;
+};
+
+struct proto_revoked {
+        int32_t pid;
+        struct proto_string reason;
 };
 
 struct proto_bye {
@@ -280,6 +354,8 @@ PROTO_DECLARE(life);
 PROTO_DECLARE(degraded);
 PROTO_DECLARE(gap);
 PROTO_DECLARE(end);
+PROTO_DECLARE(signal);
+PROTO_DECLARE(revoked);
 PROTO_DECLARE(bye);
 #undef PROTO_DECLARE
 /* PONG has PING's body. */

@@ -25,6 +25,12 @@ _Static_assert(N_ACCESSES == 0
                ,
                "N_ACCESSES counts the accesses");
 
+#define X_VERDICT(name, number, text) +1
+_Static_assert(N_VERDICTS == 0
+#include "proto/vocabulary.def"
+               ,
+               "N_VERDICTS counts the verdicts");
+
 const char *outcome_text(unsigned int outcome)
 {
         switch (outcome) {
@@ -84,6 +90,28 @@ const char *detail_text(unsigned int detail)
 {
         switch (detail) {
 #define X_DETAIL(name, number, text)                                                                                   \
+        case number:                                                                                                   \
+                return text;
+#include "proto/vocabulary.def"
+        }
+        return NULL;
+}
+
+const char *ptrace_mode_text(unsigned int mode)
+{
+        switch (mode) {
+#define X_PTRACE(name, number, text)                                                                                   \
+        case number:                                                                                                   \
+                return text;
+#include "proto/vocabulary.def"
+        }
+        return NULL;
+}
+
+const char *verdict_text(unsigned int verdict)
+{
+        switch (verdict) {
+#define X_VERDICT(name, number, text)                                                                                  \
         case number:                                                                                                   \
                 return text;
 #include "proto/vocabulary.def"

@@ -35,9 +35,22 @@ enum detail {
 #include "proto/vocabulary.def"
 };
 
+enum ptrace_mode {
+#define X_PTRACE(name, number, text) PTRACE_MODE_##name = (number),
+#include "proto/vocabulary.def"
+};
+
+enum verdict_kind {
+#define X_VERDICT(name, number, text) VERDICT_##name = (number),
+#include "proto/vocabulary.def"
+        N_VERDICTS = 13,
+};
+
 const char *outcome_text(unsigned int outcome);
 const char *cause_text(unsigned int cause);
 const char *access_text(unsigned int access);
 const char *mode_text(unsigned int mode);
 const char *evidence_text(unsigned int evidence);
 const char *detail_text(unsigned int detail);
+const char *ptrace_mode_text(unsigned int mode);
+const char *verdict_text(unsigned int verdict);

@@ -10,11 +10,13 @@
 #include "proto/wire.h"
 #include "tests/fuzz/fuzz.h"
 
-#define BUFFER_BYTES (16 * 1024) /* the largest message without records: two strings and some numbers */
+#define BUFFER_BYTES (16 * 1024) /* the largest message without records: two strings, or one and a stack */
 
 #define EVERY_MESSAGE(M)                                                                                               \
         M(hello)                                                                                                       \
-        M(attach) M(resume) M(ping) M(welcome) M(attached) M(error) M(drops) M(life) M(degraded) M(gap) M(end) M(bye)
+        M(attach)                                                                                                      \
+        M(resume)                                                                                                      \
+        M(ping) M(welcome) M(attached) M(error) M(drops) M(life) M(degraded) M(gap) M(end) M(bye) M(signal) M(revoked)
 
 #define DEFINE(name)                                                                                                   \
         static void try_##name(const uint8_t *body, size_t n_bytes)                                                    \

@@ -26,7 +26,8 @@ compiler='__[a-z_]+_chk|__(asan|ubsan|sanitizer|lsan|tsan|sancov|gcov|start___sa
 allowed="^($(tr '\n' '|' <<<"$libc" | sed 's/|$//')|$compiler)$"
 
 # Of the client: what decides what is shown. Who reads the terminal, the socket and the clock is not among these.
-client_modules='state view view_* text escape ledger options option_values usage session fault_line layout names row'
+client_modules='state view view_* text escape ledger options option_values usage session fault_line layout names row
+session_send story_text signal_names json_put'
 
 pure_sources()
 {

@@ -34,16 +34,22 @@ static inline struct proto_string fake_string(const char *string)
         return (struct proto_string){.data = string, .n_bytes = (uint32_t)strlen(string)};
 }
 
-static inline struct bytes fake_welcome(unsigned int major, uint32_t event_bytes)
+static inline struct bytes fake_welcome_of(unsigned int major, unsigned int minor, uint32_t event_bytes)
 {
         struct proto_buffer buffer = fake_buffer();
         const struct proto_welcome welcome = {.major = (uint16_t)major,
+                                              .minor = (uint16_t)minor,
                                               .event_bytes = event_bytes,
                                               .frame_max_bytes = PROTO_FRAME_MAX_BYTES,
                                               .version = fake_string("9.9")};
         int r = proto_encode_welcome(&buffer, 0, &welcome);
 
         return fake_done(r, &buffer);
+}
+
+static inline struct bytes fake_welcome(unsigned int major, uint32_t event_bytes)
+{
+        return fake_welcome_of(major, PROTO_MINOR, event_bytes);
 }
 
 static inline struct bytes fake_attached(uint32_t trace, uint32_t req, int32_t pid)
@@ -167,4 +173,55 @@ static inline struct bytes fake_events(uint32_t trace, uint64_t first_seq, const
                 buffer.n_bytes += PROTO_EVENT_BYTES;
         }
         return fake_done(proto_finish_frame(&buffer, &header), &buffer);
+}
+
+static inline struct bytes fake_signal(uint32_t trace, const struct proto_signal *signal)
+{
+        struct proto_buffer buffer = fake_buffer();
+        int r = proto_encode_signal(&buffer, trace, signal);
+
+        return fake_done(r, &buffer);
+}
+
+static inline struct bytes fake_revoked(uint32_t trace, int32_t pid, const char *reason)
+{
+        struct proto_buffer buffer = fake_buffer();
+        const struct proto_revoked revoked = {.pid = pid, .reason = fake_string(reason)};
+        int r = proto_encode_revoked(&buffer, trace, &revoked);
+
+        return fake_done(r, &buffer);
+}
+
+static inline struct bytes fake_degraded(uint32_t trace, const char *what, const char *reason)
+{
+        struct proto_buffer buffer = fake_buffer();
+        const struct proto_degraded degraded = {.what = fake_string(what), .reason = fake_string(reason)};
+        int r = proto_encode_degraded(&buffer, trace, &degraded);
+
+        return fake_done(r, &buffer);
+}
+
+static inline struct bytes fake_bye(const char *reason)
+{
+        struct proto_buffer buffer = fake_buffer();
+        const struct proto_bye bye = {.reason = fake_string(reason)};
+        int r = proto_encode_bye(&buffer, 0, &bye);
+
+        return fake_done(r, &buffer);
+}
+
+/* A signal that says nothing but what it is; its definitions are those of fake_dict(). */
+static inline struct proto_signal fake_bare_signal(void)
+{
+        return (struct proto_signal){.time_ns = 1000001500,
+                                     .pid = 42,
+                                     .tid = 43,
+                                     .thread = 1,
+                                     .signo = 11,
+                                     .below_bytes = PROTO_UNKNOWN,
+                                     .above_bytes = PROTO_UNKNOWN,
+                                     .depth_bytes = PROTO_UNKNOWN,
+                                     .field_bytes = PROTO_UNKNOWN,
+                                     .eof_bytes = PROTO_UNKNOWN,
+                                     .pointer = PROTO_UNKNOWN};
 }

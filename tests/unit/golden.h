@@ -53,22 +53,31 @@ static inline void golden_write(const char *path, const uint8_t *data, size_t n_
         assert_int_equal(fclose(file), 0);
 }
 
-/* The bytes are those of GOLDEN_DIR/NAME.hex. */
-static inline void assert_golden(const char *name, const uint8_t *data, size_t n_bytes)
+/* The bytes of GOLDEN_DIR/NAME.hex; returns their number. */
+static inline size_t golden_load(const char *name, uint8_t to[static GOLDEN_MAX_BYTES])
 {
-        uint8_t golden[GOLDEN_MAX_BYTES];
         char path[4096];
         FILE *file;
         size_t n;
 
         snprintf(path, sizeof(path), "%s/%s.hex", GOLDEN_DIR, name);
-        if (getenv("FAULTLINE_GOLDEN_UPDATE"))
-                golden_write(path, data, n_bytes);
         file = fopen(path, "re");
         if (!file)
                 fail_msg("cannot read %s: %s", path, strerror(errno));
-        n = golden_read(file, golden, sizeof(golden));
+        n = golden_read(file, to, GOLDEN_MAX_BYTES);
         fclose(file);
-        assert_int_equal(n, n_bytes);
+        return n;
+}
+
+/* The bytes are those of GOLDEN_DIR/NAME.hex. */
+static inline void assert_golden(const char *name, const uint8_t *data, size_t n_bytes)
+{
+        uint8_t golden[GOLDEN_MAX_BYTES];
+        char path[4096];
+
+        snprintf(path, sizeof(path), "%s/%s.hex", GOLDEN_DIR, name);
+        if (getenv("FAULTLINE_GOLDEN_UPDATE"))
+                golden_write(path, data, n_bytes);
+        assert_int_equal(golden_load(name, golden), n_bytes);
         assert_memory_equal(golden, data, n_bytes);
 }

@@ -20,69 +20,11 @@
 #include "client/conn.h"
 #include "client/session.h"
 #include "client/view_json.h"
+#include "tests/unit/client_run.h"
+#include "tests/unit/client_talk.h"
 #include "tests/unit/fake_daemon.h"
 
-/* --- the pure part --- */
-
-enum { SENT_MAX = 16 };
-
-struct talk {
-        struct session session;
-        struct view *view;
-        struct proto_header sent[SENT_MAX];
-        uint8_t bodies[SENT_MAX][512];
-        size_t n_sent;
-};
-
-static int record_sent(void *arg, const uint8_t *frame, size_t n_bytes)
-{
-        struct talk *talk = arg;
-
-        assert_true(talk->n_sent < SENT_MAX);
-        assert_int_equal(proto_decode_header(frame, n_bytes, &talk->sent[talk->n_sent]), 0);
-        assert_true(n_bytes - PROTO_HEADER_BYTES <= sizeof(talk->bodies[0]));
-        memcpy(talk->bodies[talk->n_sent], frame + PROTO_HEADER_BYTES, n_bytes - PROTO_HEADER_BYTES);
-        talk->n_sent++;
-        return 0;
-}
-
-static void talk_begin(struct talk *talk, size_t n_pids)
-{
-        static const int32_t pids[] = {42, 50};
-        const struct session_options options = {.detail = DETAIL_AUTO, .count_limit = 100};
-
-        *talk = (struct talk){.view = view_json_new()};
-        assert_non_null(talk->view);
-        assert_int_equal(session_init(&talk->session, &options, pids, n_pids), 0);
-        talk->session.view = talk->view;
-        talk->session.send = record_sent;
-        talk->session.send_arg = talk;
-        assert_int_equal(session_start(&talk->session), 0);
-}
-
-static void talk_end(struct talk *talk)
-{
-        session_free(&talk->session);
-        talk->view = view_json_free(talk->view);
-}
-
-static int hear(struct talk *talk, struct bytes frame)
-{
-        return session_receive(&talk->session, frame.data, frame.n_bytes);
-}
-
-static bool holds(const struct text *text, const char *needle)
-{
-        return text->n_bytes > 0 && memmem(text->data, text->n_bytes, needle, strlen(needle));
-}
-
-static void talk_run(struct talk *talk)
-{
-        talk_begin(talk, 1);
-        assert_int_equal(hear(talk, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES)), 0);
-        assert_int_equal(hear(talk, fake_attached(7, 1, 42)), 0);
-        assert_int_equal(hear(talk, fake_dict(7)), 0);
-}
+/* --- the pure part: client_talk.h --- */
 
 static void test_whole_trace(void **unused)
 {
@@ -213,6 +155,43 @@ static void test_gap_while_attaching_asks_again(void **unused)
         assert_int_equal(talk.n_sent, 4);
         assert_int_equal(talk.sent[3].type, MESSAGE_STOP);
         assert_int_equal(talk.sent[3].trace, 8);
+        talk_end(&talk);
+}
+
+static void test_gap_before_welcome_greets_again(void **unused)
+{
+        struct talk talk;
+
+        talk_begin(&talk, 1);
+        assert_int_equal(hear(&talk, fake_gap()), 0);
+        assert_int_equal(talk.n_sent, 2);
+        assert_int_equal(talk.sent[1].type, MESSAGE_HELLO);
+        assert_int_equal(hear(&talk, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES)), 0);
+        assert_int_equal(talk.n_sent, 3);
+        assert_int_equal(talk.sent[2].type, MESSAGE_ATTACH);
+        /* The first greeting had been read after all. */
+        assert_int_equal(hear(&talk, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES)), 0);
+        assert_int_equal(talk.n_sent, 3);
+        assert_int_equal(hear(&talk, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES + 8)), -EPROTO);
+        talk_end(&talk);
+}
+
+static void test_answers_to_what_was_asked_again(void **unused)
+{
+        struct talk talk;
+
+        talk_run(&talk); /* req 1, trace 7 */
+        assert_int_equal(hear(&talk, fake_gap()), 0);
+        assert_int_equal(hear(&talk, fake_gap()), 0);
+        assert_int_equal(talk.n_sent, 4);
+        assert_int_equal(talk.sent[3].type, MESSAGE_RESUME);
+        assert_int_equal(hear(&talk, fake_attached(7, 2, 42)), 0); /* not stopped: the same trace */
+        assert_int_equal(hear(&talk, fake_error(2, ESRCH, "the first one")), 0);
+        assert_int_equal(talk.session.targets[0].phase, TARGET_RESUMING);
+        assert_int_equal(hear(&talk, fake_attached(7, 3, 42)), 0);
+        assert_int_equal(talk.session.targets[0].phase, TARGET_RUNNING);
+        assert_int_equal(talk.n_sent, 4);
+        assert_false(talk.session.failed);
         talk_end(&talk);
 }
 
@@ -394,113 +373,7 @@ static void test_count_beyond_body(void **unused)
         talk_end(&talk);
 }
 
-/* --- the whole command against a daemon behind a socket --- */
-
-struct run {
-        char directory[64], socket[96], out[96], err[96];
-        int listener;
-        int fd; /* the daemon's end */
-        pid_t pid;
-        char text[65536]; /* of the file that was read last */
-};
-
-/* stdout_fd: where the client's standard output goes; -1: to the file run->out. Taken over. */
-static void run_begin_to(struct run *run, char **command, int stdout_fd)
-{
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-        *run = (struct run){.directory = "/tmp/faultline-test-XXXXXX"};
-        assert_non_null(mkdtemp(run->directory));
-        (void)snprintf(run->socket, sizeof(run->socket), "%s/socket", run->directory);
-        (void)snprintf(run->out, sizeof(run->out), "%s/out", run->directory);
-        (void)snprintf(run->err, sizeof(run->err), "%s/err", run->directory);
-        strcpy(address.sun_path, run->socket);
-        run->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-        assert_true(run->listener >= 0);
-        assert_int_equal(bind(run->listener, (struct sockaddr *)&address, sizeof(address)), 0);
-        assert_int_equal(listen(run->listener, 1), 0);
-        run->pid = fork();
-        assert_true(run->pid >= 0);
-        if (run->pid == 0) {
-                struct options options = {
-                        .pids = {42}, .n_pids = command ? 0 : 1, .command = command, .socket = run->socket};
-
-                (void)close(run->listener);
-                if (stdout_fd < 0 ? !freopen(run->out, "w", stdout) : dup2(stdout_fd, STDOUT_FILENO) < 0)
-                        _exit(99);
-                if (!freopen(run->err, "w", stderr))
-                        _exit(99);
-                (void)close(stdout_fd);
-                exit(cmd_trace(&options));
-        }
-        if (stdout_fd >= 0)
-                (void)close(stdout_fd);
-        run->fd = accept(run->listener, NULL, NULL);
-        assert_true(run->fd >= 0);
-}
-
-static void run_begin(struct run *run, char **command)
-{
-        run_begin_to(run, command, -1);
-}
-
-static void tell(struct run *run, struct bytes frame)
-{
-        assert_int_equal(send(run->fd, frame.data, frame.n_bytes, MSG_NOSIGNAL), frame.n_bytes);
-}
-
-/* Waits for the client's next frame. */
-static void expect(struct run *run, enum message_type type)
-{
-        uint8_t bytes[8192];
-        struct proto_header header;
-        ssize_t n = recv(run->fd, bytes, sizeof(bytes), 0);
-
-        assert_true(n > 0);
-        assert_int_equal(proto_decode_header(bytes, (size_t)n, &header), 0);
-        assert_int_equal(header.type, type);
-}
-
-static const char *read_back(struct run *run, const char *path)
-{
-        FILE *file = fopen(path, "r");
-        size_t n;
-
-        assert_non_null(file);
-        n = fread(run->text, 1, sizeof(run->text) - 1, file);
-        run->text[n] = '\0';
-        (void)fclose(file);
-        return run->text;
-}
-
-/* Returns the exit status, 128 + signal. */
-static int run_wait(struct run *run)
-{
-        int status;
-
-        assert_int_equal(waitpid(run->pid, &status, 0), run->pid);
-        return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-static void run_end(struct run *run)
-{
-        if (run->fd >= 0)
-                (void)close(run->fd);
-        (void)close(run->listener);
-        (void)unlink(run->socket);
-        (void)unlink(run->out);
-        (void)unlink(run->err);
-        (void)rmdir(run->directory);
-}
-
-static void greet(struct run *run)
-{
-        expect(run, MESSAGE_HELLO);
-        tell(run, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES));
-        expect(run, MESSAGE_ATTACH);
-        tell(run, fake_attached(7, 1, 42));
-        tell(run, fake_dict(7));
-}
+/* --- the whole command: client_run.h --- */
 
 static void test_command_line_to_output(void **unused)
 {
@@ -734,6 +607,8 @@ int main(void)
                 cmocka_unit_test(test_ledger_is_checked),
                 cmocka_unit_test(test_gap_resumes),
                 cmocka_unit_test(test_gap_while_attaching_asks_again),
+                cmocka_unit_test(test_gap_before_welcome_greets_again),
+                cmocka_unit_test(test_answers_to_what_was_asked_again),
                 cmocka_unit_test(test_stop_before_attached),
                 cmocka_unit_test(test_undefined_ids_are_shown),
                 cmocka_unit_test(test_wider_records_are_read),

@@ -122,9 +122,66 @@ static void test_filters(void **unused)
                                                "interrupted, emulated, open");
 }
 
+static void test_units(void **unused)
+{
+        struct options options = good("faultline -u nginx.service");
+
+        assert_int_equal(options.unit.n_bytes, 13);
+        assert_memory_equal(options.unit.data, "nginx.service", 13);
+        assert_true(options.follow);
+        assert_int_equal(options.n_pids, 0);
+        assert_null(options.command);
+        options = good("faultline --unit=/sys/fs/cgroup/x/y --count=3");
+        assert_int_equal(options.unit.n_bytes, 18);
+        assert_int_equal(options.count, 3);
+        bad("faultline -u a -p 1", "-p and -u together; trace one or the other");
+        bad("faultline -p 1 -u a", "-p and -u together; trace one or the other");
+        bad("faultline -u a -- ls", "-u and a command together; trace one or the other");
+        bad("faultline -p 1 -u a -- ls", "-p and a command together; trace one or the other");
+        bad("faultline -u a -u b", "-u more than once; trace one unit at a time");
+        bad("faultline --unit= -p 1", "-u: the name of a unit has between 1 and 511 bytes");
+        bad("faultline -u a/b\033", "-u 'a/b\\x1b' is neither the name of a unit nor the path of a cgroup; write for "
+                                    "example -u nginx.service or -u /sys/fs/cgroup/NAME");
+        bad("faultline -u", "option '-u' needs a value");
+}
+
+static void test_longest_unit(void **unused)
+{
+        CLEANUP_TEXT struct text args = {0};
+
+        text_put_string(&args, "faultline -u ");
+        text_fill(&args, 'x', PROTO_UNIT_MAX_BYTES);
+        text_put_char(&args, '\0');
+        assert_int_equal(good(args.data).unit.n_bytes, PROTO_UNIT_MAX_BYTES);
+        args.n_bytes--;
+        text_put(&args, "x", 2);
+        bad(args.data, "-u: the name of a unit has between 1 and 511 bytes");
+}
+
+static void test_follow_and_ptrace(void **unused)
+{
+        struct options options = good("faultline -p 1");
+
+        assert_false(options.follow);
+        assert_false(options.unmaps);
+        assert_int_equal(options.ptrace, PTRACE_MODE_AUTO);
+        assert_true(good("faultline -f -p 1").follow);
+        assert_true(good("faultline --follow -- ls -f").follow);
+        assert_true(good("faultline --unmaps -p 1").unmaps);
+        assert_int_equal(good("faultline -p 1 --ptrace=hold").ptrace, PTRACE_MODE_HOLD);
+        assert_int_equal(good("faultline -p 1 --ptrace light").ptrace, PTRACE_MODE_LIGHT);
+        assert_int_equal(good("faultline -p 1 --ptrace=off").ptrace, PTRACE_MODE_OFF);
+        bad("faultline -p 1 --ptrace=auto", "--ptrace='auto' is not known; write hold or light or off");
+        bad("faultline -p 1 --ptrace=", "--ptrace='' is not known; write hold or light or off");
+        bad("faultline -p 1 --ptrace", "option '--ptrace' needs a value");
+        bad("faultline -p 1 --follow=2", "no value belongs to option '--follow=2'");
+        bad("faultline -p 1 --unmaps=1", "no value belongs to option '--unmaps=1'");
+}
+
 static void test_usage_errors(void **unused)
 {
-        bad("faultline --private", "nothing to trace; write -p PID or -- COMMAND");
+        bad("faultline --private", "nothing to trace; write -p PID, -u UNIT or -- COMMAND");
+        bad("faultline -f", "nothing to trace; write -p PID, -u UNIT or -- COMMAND");
         bad("faultline 1234", "what is '1234'? to trace the process with this id write -p 1234");
         bad("faultline 12ab", "what is '12ab'? to trace a new process write -- before its command");
         bad("faultline --", "no command after --");
@@ -181,9 +238,8 @@ static void test_too_many_pids(void **unused)
 
 static void test_reserved(void **unused)
 {
-        static const char *const words[] = {"top",    "stat",     "flame",     "maps",       "walk",
-                                            "record", "replay",   "export",    "status",     "-f",
-                                            "-u",     "--follow", "--stack=9", "--lossless", "--ptrace=off"};
+        static const char *const words[] = {"top",    "stat",   "flame",  "maps",      "walk",      "record",
+                                            "replay", "export", "status", "--stack=9", "--lossless"};
 
         for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
                 CLEANUP_TEXT struct text args = {0};
@@ -236,10 +292,17 @@ static void test_times(void **unused)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_targets),  cmocka_unit_test(test_options),
-                cmocka_unit_test(test_filters),  cmocka_unit_test(test_usage_errors),
-                cmocka_unit_test(test_bad_pids), cmocka_unit_test(test_too_many_pids),
-                cmocka_unit_test(test_reserved), cmocka_unit_test(test_times),
+                cmocka_unit_test(test_targets),
+                cmocka_unit_test(test_options),
+                cmocka_unit_test(test_filters),
+                cmocka_unit_test(test_usage_errors),
+                cmocka_unit_test(test_bad_pids),
+                cmocka_unit_test(test_too_many_pids),
+                cmocka_unit_test(test_reserved),
+                cmocka_unit_test(test_times),
+                cmocka_unit_test(test_units),
+                cmocka_unit_test(test_longest_unit),
+                cmocka_unit_test(test_follow_and_ptrace),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

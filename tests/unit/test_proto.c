@@ -23,43 +23,66 @@
 #define FIELDS_FILTER(N, S) \
         N(filter.outcomes) N(filter.causes) N(filter.accesses) N(filter.min_latency_ns) S(filter.map_glob)
 #define FIELDS_hello(N, S) N(major) N(minor) N(features) S(client)
-#define FIELDS_attach(N, S) N(req) N(pid) N(detail) N(flags) N(count_limit) FIELDS_FILTER(N, S)
+#define FIELDS_attach(N, S) N(req) N(pid) N(detail) N(flags) N(count_limit) FIELDS_FILTER(N, S) N(ptrace) S(unit)
 #define FIELDS_resume(N, S) \
         N(req) N(kernel_base) N(lost_base) N(n_received) N(n_filtered) N(n_dropped) N(n_incomplete) \
         N(count_limit) FIELDS_FILTER(N, S)
 #define FIELDS_ping(N, S) N(cookie)
 #define FIELDS_welcome(N, S) N(major) N(minor) N(features) N(event_bytes) N(frame_max_bytes) S(version)
 #define FIELDS_attached(N, S) \
-        N(req) N(pid) N(detail) N(n_threads) N(time_ns) N(kernel_base) N(lost_base) S(comm)
+        N(req) N(pid) N(detail) N(n_threads) N(time_ns) N(kernel_base) N(lost_base) S(comm) N(ptrace)
 #define FIELDS_error(N, S) N(req) N(error) S(text)
 #define FIELDS_drops(N, S) \
         N(n_faults[0]) N(n_faults[1]) N(n_faults[2]) N(n_faults[3]) N(n_faults[4]) N(n_faults[5]) N(n_faults[6]) \
         N(first_seq) N(last_seq)
-#define FIELDS_life(N, S) N(time_ns) N(kind) N(pid) N(tid) N(parent) S(comm)
+#define FIELDS_life(N, S) N(time_ns) N(kind) N(pid) N(tid) N(parent) S(comm) N(has_status) N(status)
 #define FIELDS_degraded(N, S) S(what) S(reason)
 #define FIELDS_gap(N, S) S(reason)
 #define FIELDS_end(N, S) \
         N(reason) N(time_ns) N(ledger.kernel) N(ledger.delivered) N(ledger.filtered) N(ledger.dropped_client) \
         N(ledger.dropped_daemon) N(ledger.lost_kernel) N(ledger.counted) N(ledger.incomplete) N(ledger.unseen) \
         S(text)
+#define FIELDS_REGISTERS(N) \
+        N(registers.value[0]) N(registers.value[1]) N(registers.value[2]) N(registers.value[3]) \
+        N(registers.value[4]) N(registers.value[5]) N(registers.value[6]) N(registers.value[7]) \
+        N(registers.value[8]) N(registers.value[9]) N(registers.value[10]) N(registers.value[11]) \
+        N(registers.value[12]) N(registers.value[13]) N(registers.value[14]) N(registers.value[15]) \
+        N(registers.value[16]) N(registers.value[17])
+#define FIELDS_signal(N, S) \
+        N(time_ns) N(pid) N(tid) N(thread) N(signo) N(code) N(addr) N(ip) N(access) N(verdict) N(flags) N(missing) \
+        N(n_missed) N(map) N(place) N(code_place) N(nearest) N(below_bytes) N(above_bytes) N(depth_bytes) \
+        N(field_bytes) N(eof_bytes) N(pointer) N(earlier) N(unmapper) N(unmap_place) N(unmapped_ns) N(sender) \
+        N(sender_uid) S(text) FIELDS_REGISTERS(N) N(stack.frames[0].addr) N(stack.frames[0].place) \
+        N(stack.frames[0].by) N(stack.frames[1].addr) N(stack.frames[1].place) N(stack.frames[1].by)
+#define FIELDS_revoked(N, S) N(pid) S(reason)
 #define FIELDS_bye(N, S) S(reason)
 /* clang-format on */
 
-/* M(name, TYPE, number of strings) */
-#define EVERY_MESSAGE(M)                                                                                               \
-        M(hello, HELLO, 1)                                                                                             \
-        M(attach, ATTACH, 1)                                                                                           \
-        M(resume, RESUME, 1)                                                                                           \
-        M(ping, PING, 0)                                                                                               \
-        M(welcome, WELCOME, 1)                                                                                         \
-        M(attached, ATTACHED, 1)                                                                                       \
-        M(error, ERROR, 1)                                                                                             \
-        M(drops, DROPS, 0)                                                                                             \
-        M(life, LIFE, 1)                                                                                               \
-        M(degraded, DEGRADED, 2)                                                                                       \
-        M(gap, GAP, 1)                                                                                                 \
-        M(end, END, 1)                                                                                                 \
-        M(bye, BYE, 1)
+#define LONGEST_TAIL_OF_SIGNAL (4 + PROTO_REGISTERS * 8 + 4 + PROTO_MAX_FRAMES * 16)
+
+/*
+ * M(name, TYPE, number of strings, bytes that the longest message has behind its last string); MESSAGES_OF_1_0 are as
+ * version 1.0 had them.
+ */
+#define MESSAGES_OF_1_0(M)                                                                                             \
+        M(hello, HELLO, 1, 0)                                                                                          \
+        M(resume, RESUME, 1, 0)                                                                                        \
+        M(ping, PING, 0, 0)                                                                                            \
+        M(welcome, WELCOME, 1, 0)                                                                                      \
+        M(error, ERROR, 1, 0)                                                                                          \
+        M(drops, DROPS, 0, 0)                                                                                          \
+        M(degraded, DEGRADED, 2, 0)                                                                                    \
+        M(gap, GAP, 1, 0)                                                                                              \
+        M(end, END, 1, 0)                                                                                              \
+        M(bye, BYE, 1, 0)
+#define MESSAGES_THAT_GREW(M)                                                                                          \
+        M(attach, ATTACH, 2, 0)                                                                                        \
+        M(attached, ATTACHED, 1, 0)                                                                                    \
+        M(life, LIFE, 1, 0)
+#define MESSAGES_OF_1_1(M)                                                                                             \
+        M(signal, SIGNAL, 1, LONGEST_TAIL_OF_SIGNAL)                                                                   \
+        M(revoked, REVOKED, 1, 0)
+#define EVERY_MESSAGE(M) MESSAGES_OF_1_0(M) MESSAGES_THAT_GREW(M) MESSAGES_OF_1_1(M)
 
 _Static_assert(N_OUTCOMES == 7, "FIELDS_drops lists every outcome");
 
@@ -90,7 +113,7 @@ static void assert_same_string(const struct proto_string *a, const struct proto_
         assert_memory_equal(a->data, b->data, b->n_bytes);
 }
 
-/* WELCOME's record size has a lower bound. */
+/* WELCOME's record size has a lower bound, a flag is a flag, a stack has a length. */
 #define BOUNDED_hello(m)
 #define BOUNDED_attach(m)
 #define BOUNDED_resume(m)
@@ -99,10 +122,12 @@ static void assert_same_string(const struct proto_string *a, const struct proto_
 #define BOUNDED_attached(m)
 #define BOUNDED_error(m)
 #define BOUNDED_drops(m)
-#define BOUNDED_life(m)
+#define BOUNDED_life(m) (m)->has_status = fill->sample || fill->byte != 0;
 #define BOUNDED_degraded(m)
 #define BOUNDED_gap(m)
 #define BOUNDED_end(m)
+#define BOUNDED_signal(m) (m)->stack.n = fill->sample ? 2 : fill->byte ? PROTO_MAX_FRAMES : 0;
+#define BOUNDED_revoked(m)
 #define BOUNDED_bye(m)
 
 #define FILL_NUMBER(field) m->field = (__typeof__(m->field))(UINT64_C(0x8877665544332200) + ++k);
@@ -111,7 +136,7 @@ static void assert_same_string(const struct proto_string *a, const struct proto_
 #define SAME_NUMBER(field) assert_true(a->field == b->field);
 #define SAME_STRING(field) assert_same_string(&a->field, &b->field);
 
-#define DEFINE(name, type, n_strings)                                                                                  \
+#define DEFINE(name, type, n_strings, n_behind)                                                                        \
         static void fill_##name(struct proto_##name *m, const struct fill *fill)                                       \
         {                                                                                                              \
                 unsigned int k = 0;                                                                                    \
@@ -160,12 +185,14 @@ EVERY_MESSAGE(DEFINE)
 static const struct message {
         const char *name;
         enum message_type type;
-        int n_strings; /* the last field of every message that has one */
+        int n_strings;
+        size_t n_behind; /* bytes behind the last string of the longest message */
         int (*encode)(struct proto_buffer *buffer, const struct fill *fill);
         void (*expect)(const uint8_t *body, size_t n_bytes, const struct fill *fill);
         void (*refuse)(const uint8_t *body, size_t n_bytes);
 } messages[] = {
-#define ENTRY(name, type, n_strings) {#name, MESSAGE_##type, n_strings, encode_##name, expect_##name, refuse_##name},
+#define ENTRY(name, type, n_strings, n_behind)                                                                         \
+        {#name, MESSAGE_##type, n_strings, n_behind, encode_##name, expect_##name, refuse_##name},
         EVERY_MESSAGE(ENTRY)};
 
 #define FOR_EACH_MESSAGE(m) for (const struct message *m = messages; m < messages + ARRAY_SIZE(messages); m++)
@@ -226,6 +253,12 @@ static void test_headers_of_messages(void **state)
         }
 }
 
+/* ATTACH of version 1.0 ended before its unit. */
+static bool is_whole_for_an_older_peer(const struct message *message, const struct fill *fill, size_t n_missing)
+{
+        return message->type == MESSAGE_ATTACH && n_missing == 2 + (size_t)fill->text.n_bytes;
+}
+
 static void test_every_truncation_is_refused(void **state)
 {
         FOR_EACH_MESSAGE(message)
@@ -236,6 +269,8 @@ static void test_every_truncation_is_refused(void **state)
                 for (size_t n = 0; n < buffer.n_bytes - PROTO_HEADER_BYTES; n++) {
                         CLEANUP_FREE uint8_t *body = exact_copy(buffer.data + PROTO_HEADER_BYTES, n);
 
+                        if (is_whole_for_an_older_peer(message, fill, buffer.n_bytes - PROTO_HEADER_BYTES - n))
+                                continue;
                         message->refuse(body, n);
                 }
         }
@@ -299,10 +334,11 @@ static void test_hostile_string_lengths(void **state)
         {
                 struct proto_buffer buffer = encoded(message, longest);
                 size_t n_body = buffer.n_bytes - PROTO_HEADER_BYTES;
-                uint8_t *body = buffer.data + PROTO_HEADER_BYTES, *length = body + n_body - PROTO_STRING_MAX_BYTES - 2;
+                uint8_t *body = buffer.data + PROTO_HEADER_BYTES, *length;
 
                 if (message->n_strings == 0)
                         continue;
+                length = body + n_body - message->n_behind - PROTO_STRING_MAX_BYTES - 2;
                 assert_int_equal(wire_load_u16(length), PROTO_STRING_MAX_BYTES);
                 for (uint32_t n = PROTO_STRING_MAX_BYTES + 1; n <= UINT16_MAX; n++) {
                         wire_store_u16(length, (uint16_t)n);
@@ -313,14 +349,61 @@ static void test_hostile_string_lengths(void **state)
         }
 }
 
-static void test_golden_bytes(void **state)
+static void check_golden(const char *name, enum message_type type)
 {
         FOR_EACH_MESSAGE(message)
         {
-                struct proto_buffer buffer = encoded(message, sample_fill);
+                struct proto_buffer buffer;
 
-                assert_golden(message->name, buffer.data, buffer.n_bytes);
+                if (message->type != type)
+                        continue;
+                buffer = encoded(message, sample_fill);
+                assert_golden(name, buffer.data, buffer.n_bytes);
         }
+}
+
+/* The files of messages that have grown are called after the version in which they did. */
+static void test_golden_bytes(void **state)
+{
+#define CHECK(name, type, n_strings, n_behind) check_golden(#name, MESSAGE_##type);
+        MESSAGES_OF_1_0(CHECK)
+        MESSAGES_OF_1_1(CHECK)
+#undef CHECK
+#define CHECK(name, type, n_strings, n_behind) check_golden(#name "_1_1", MESSAGE_##type);
+        MESSAGES_THAT_GREW(CHECK)
+#undef CHECK
+}
+
+/* What version 1.0 sent is understood, and what it did not send is empty. */
+static void test_bytes_of_an_older_peer(void **state)
+{
+        uint8_t bytes[GOLDEN_MAX_BYTES];
+        struct proto_attached attached, old_attached;
+        struct proto_attach attach, old_attach;
+        struct proto_life life, old_life;
+        size_t n;
+
+        fill_attach(&attach, sample_fill);
+        attach.ptrace = PTRACE_MODE_AUTO;
+        attach.unit = (struct proto_string){0};
+        n = golden_load("attach", bytes);
+        assert_int_equal(proto_decode_attach(bytes + PROTO_HEADER_BYTES, n - PROTO_HEADER_BYTES, &old_attach), 0);
+        assert_true(old_attach.unit.n_bytes == 0 && old_attach.ptrace == PTRACE_MODE_AUTO);
+        attach.unit = old_attach.unit;
+        same_attach(&old_attach, &attach);
+
+        fill_attached(&attached, sample_fill);
+        attached.ptrace = 0;
+        n = golden_load("attached", bytes);
+        assert_int_equal(proto_decode_attached(bytes + PROTO_HEADER_BYTES, n - PROTO_HEADER_BYTES, &old_attached), 0);
+        same_attached(&old_attached, &attached);
+
+        fill_life(&life, sample_fill);
+        life.has_status = false;
+        life.status = 0;
+        n = golden_load("life", bytes);
+        assert_int_equal(proto_decode_life(bytes + PROTO_HEADER_BYTES, n - PROTO_HEADER_BYTES, &old_life), 0);
+        same_life(&old_life, &life);
 }
 
 static void test_pong_is_ping_with_another_type(void **state)
@@ -462,6 +545,7 @@ int main(void)
                 cmocka_unit_test(test_too_long_strings_are_not_sent),
                 cmocka_unit_test(test_hostile_string_lengths),
                 cmocka_unit_test(test_golden_bytes),
+                cmocka_unit_test(test_bytes_of_an_older_peer),
                 cmocka_unit_test(test_pong_is_ping_with_another_type),
                 cmocka_unit_test(test_messages_without_a_body),
                 cmocka_unit_test(test_no_message_is_missing_here),

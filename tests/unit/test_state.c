@@ -170,6 +170,21 @@ static void test_name_of_target(void **unused)
         state_free(&state);
 }
 
+/* No process of a unit gives it its name, not even one whose id a daemon does not tell. */
+static void test_unit_has_no_process(void **unused)
+{
+        const struct proto_attached attached = {.comm = fake_string("a.service")};
+        const struct proto_life exec = {.kind = LIFE_EXEC, .comm = fake_string("sh")};
+        struct state state = {.unit = fake_string("a.service"), .follows = true, .several = true};
+
+        assert_int_equal(state_begin(&state, &attached, false), 0);
+        assert_int_equal(state_live(&state, &exec), 0);
+        assert_int_equal(state.comm.n_bytes, 9);
+        assert_int_equal(state.unit.n_bytes, 9);
+        assert_true(state.follows && state.several);
+        state_free(&state);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -182,6 +197,7 @@ int main(void)
                 cmocka_unit_test(test_more_records_than_bytes),
                 cmocka_unit_test(test_counts),
                 cmocka_unit_test(test_name_of_target),
+                cmocka_unit_test(test_unit_has_no_process),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,6 +42,14 @@ static const struct word evidences[] = {
 static const struct word details[] = {
 #include "proto/vocabulary.def"
 };
+#define X_PTRACE(name, number, text) {(number), #name, text},
+static const struct word ptrace_modes[] = {
+#include "proto/vocabulary.def"
+};
+#define X_VERDICT(name, number, text) {(number), #name, text},
+static const struct word verdicts[] = {
+#include "proto/vocabulary.def"
+};
 #define X_MESSAGE(name, number, lower, doc) {(number), #name, #lower},
 static const struct word messages[] = {
 #include "proto/messages.def"
@@ -69,6 +77,8 @@ static void test_words(void **state)
         check_dense(modes, ARRAY_SIZE(modes), mode_text);
         check_dense(evidences, ARRAY_SIZE(evidences), evidence_text);
         check_dense(details, ARRAY_SIZE(details), detail_text);
+        check_dense(ptrace_modes, ARRAY_SIZE(ptrace_modes), ptrace_mode_text);
+        check_dense(verdicts, ARRAY_SIZE(verdicts), verdict_text);
 }
 
 static void test_counts_are_complete(void **state)
@@ -76,6 +86,7 @@ static void test_counts_are_complete(void **state)
         assert_int_equal(ARRAY_SIZE(outcomes), N_OUTCOMES);
         assert_int_equal(ARRAY_SIZE(causes), N_CAUSES);
         assert_int_equal(ARRAY_SIZE(accesses), N_ACCESSES);
+        assert_int_equal(ARRAY_SIZE(verdicts), N_VERDICTS);
 }
 
 /* Filter masks are 32 bits by enum value. */
@@ -107,6 +118,8 @@ static void test_texts_follow_names(void **state)
         check_texts_follow_names(modes, ARRAY_SIZE(modes));
         check_texts_follow_names(evidences, ARRAY_SIZE(evidences));
         check_texts_follow_names(details, ARRAY_SIZE(details));
+        check_texts_follow_names(ptrace_modes, ARRAY_SIZE(ptrace_modes));
+        check_texts_follow_names(verdicts, ARRAY_SIZE(verdicts));
 }
 
 /* Old peers and recordings hold these numbers. A new word gets a line of its own here. */
@@ -129,9 +142,17 @@ static void test_numbers_never_change(void **state)
         assert_string_equal(mode_text(1), "kernel");
         assert_string_equal(evidence_text(1), "inferred");
         assert_string_equal(detail_text(3), "unprivileged");
+        assert_string_equal(ptrace_mode_text(1), "hold");
+        assert_string_equal(ptrace_mode_text(2), "light");
+        assert_string_equal(ptrace_mode_text(3), "off");
+        assert_string_equal(verdict_text(1), "unmapped");
+        assert_string_equal(verdict_text(8), "use-after-unmap");
+        assert_string_equal(verdict_text(12), "hardware");
         assert_int_equal(MESSAGE_HELLO, 1);
         assert_int_equal(MESSAGE_WELCOME, 64);
         assert_int_equal(MESSAGE_BYE, 76);
+        assert_int_equal(MESSAGE_SIGNAL, 77);
+        assert_int_equal(MESSAGE_REVOKED, 78);
 }
 
 /* Clients send 1..63, daemons 64..127; a table sorted by number has no number twice. */
