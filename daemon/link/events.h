@@ -22,6 +22,9 @@ enum event_kind {
         EVENT_MIN,       /* completion, minor */
         EVENT_MAJ,       /* completion, major */
         EVENT_SIDEBAND,  /* SW_DUMMY: MMAP2, COMM, FORK, EXIT into the sideband ring */
+        /* On request only, because enabled syscall tracepoints cost every process of the machine; never anchors. */
+        EVENT_TP_MUNMAP, /* syscalls:sys_enter_munmap */
+        EVENT_TP_MREMAP, /* syscalls:sys_enter_mremap */
         N_EVENT_KINDS,
 };
 
@@ -33,6 +36,9 @@ enum event_kind {
 #define EVENT_HIGH_FILTER "address >= 0x800000000000 && (address < 0xffffffffff600000 || address >= 0xffffffffff601000)"
 #define EVENT_LOW_FILTER "address < 0x800000000000"
 #define EVENT_USER_END UINT64_C(0x800000000000)
+
+/* What an attach that asks for --unmaps opens in addition. */
+#define EVENT_UNMAP_KINDS (EVENT_BIT(EVENT_TP_MUNMAP) | EVENT_BIT(EVENT_TP_MREMAP))
 
 /* Kinds that a level of detail opens (EVENT_BIT mask). */
 static inline uint32_t event_kinds(enum detail detail)
@@ -48,7 +54,8 @@ static inline uint32_t event_kinds(enum detail detail)
         }
 }
 
-/* Registers of EVENT_TP_KERNEL, in the order of their bits: RSP, RIP (asm/perf_regs.h: PERF_REG_X86_SP 7, _IP 8). */
+/* Registers of EVENT_TP_KERNEL, EVENT_TP_MUNMAP and EVENT_TP_MREMAP, in the order of their bits: RSP, RIP
+ * (asm/perf_regs.h: PERF_REG_X86_SP 7, _IP 8). */
 #define EVENT_REGS_MASK ((1ull << 7) | (1ull << 8))
 
 /*
@@ -70,6 +77,8 @@ static inline uint64_t event_sample_type(enum event_kind kind, enum detail detai
         case EVENT_TP_HIGH:
                 return base | PERF_SAMPLE_RAW;
         case EVENT_TP_KERNEL:
+        case EVENT_TP_MUNMAP:
+        case EVENT_TP_MREMAP:
                 return base | PERF_SAMPLE_RAW | PERF_SAMPLE_REGS_USER;
         case EVENT_ENTRY:
                 return base | PERF_SAMPLE_IP | PERF_SAMPLE_ADDR | page;

@@ -27,6 +27,15 @@ static void read_strings(const struct record *record)
                 fuzz_promise(strlen(record->comm.comm) < RING_SCRATCH_BYTES);
 }
 
+/* What the address space is asked to unmap is a range that it takes. */
+static void check_unmap(const struct record *record)
+{
+        const struct record_unmap *unmap = &record->unmap;
+
+        fuzz_promise(unmap->len_bytes > 0 && unmap->start % 4096 == 0 && unmap->len_bytes % 4096 == 0);
+        fuzz_promise(unmap->start < EVENT_USER_END && unmap->len_bytes <= EVENT_USER_END - unmap->start);
+}
+
 static void run_pass(struct order *order, struct ring *rings, size_t n_rings, uint64_t until_ns)
 {
         struct record record;
@@ -50,6 +59,8 @@ static void run_pass(struct order *order, struct ring *rings, size_t n_rings, ui
                         fuzz_promise(i == index || rings[i].tail == tails[i]);
                 if (r == ORDER_RECORD)
                         read_strings(&record);
+                if (r == ORDER_RECORD && record.kind == RECORD_UNMAP)
+                        check_unmap(&record);
         }
 }
 

@@ -21,7 +21,9 @@ struct sample_values {
         uint64_t id, ip, time, addr, physical, page;
         uint32_t pid, tid;
         uint64_t raw_addr, raw_ip, raw_error;
-        uint32_t n_raw_tail; /* bytes behind the error code */
+        uint32_t n_raw_tail;       /* bytes behind the error code */
+        const uint64_t *arguments; /* the raw payload is that of syscalls:sys_enter_*; NULL = of exceptions:* */
+        uint32_t n_arguments;
         uint64_t abi, sp, user_ip;
 };
 
@@ -79,6 +81,18 @@ static inline const struct perf_event_header *finish_with_trailer(struct record_
         return finish_record(to);
 }
 
+/* The kernel pads size and payload together to 8 (kernel/trace/trace_syscalls.c, perf_syscall_enter). */
+static inline void put_syscall_payload(struct record_bytes *to, const struct sample_values *values)
+{
+        put_u32(to, 16 + 8 * values->n_arguments + 4);
+        put_u64(to, UINT64_C(0x1122334455667788)); /* common_type, flags, preempt_count, pid */
+        put_u32(to, 11);                           /* __syscall_nr */
+        put_u32(to, 0x99999999);
+        for (uint32_t i = 0; i < values->n_arguments; i++)
+                put_u64(to, values->arguments[i]);
+        put_u32(to, 0x99999999);
+}
+
 static inline void put_raw_payload(struct record_bytes *to, const struct sample_values *values)
 {
         static const uint8_t zeros[64];
@@ -113,7 +127,9 @@ static inline const struct perf_event_header *encode_sample(struct record_bytes 
         }
         if (sample_type & PERF_SAMPLE_PERIOD)
                 put_u64(to, 1);
-        if (sample_type & PERF_SAMPLE_RAW)
+        if (sample_type & PERF_SAMPLE_RAW && values->arguments)
+                put_syscall_payload(to, values);
+        else if (sample_type & PERF_SAMPLE_RAW)
                 put_raw_payload(to, values);
         if (sample_type & PERF_SAMPLE_REGS_USER) {
                 put_u64(to, values->abi);

@@ -2,7 +2,8 @@
 /*
  * aspace.c against an array with one cell a page. The generator has a fixed seed. Every overlay gets a number; a cell
  * remembers the number of the overlay that owns its page, and so the maps must be exactly the runs of equal cells, each
- * with the attributes of its overlay and the file offset of its first page.
+ * with the attributes of its overlay and the file offset of its first page. Burials are checked against a list of all
+ * there ever were. A fork is the model going on with the copy, and without the original.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -36,12 +37,24 @@ static struct map_spec pages(uint64_t first, uint64_t last, const char *path)
         return spec_of(BASE + first * PAGE, BASE + last * PAGE, path);
 }
 
+struct grave {
+        size_t first, last;         /* the pages that went */
+        size_t map_first, map_last; /* of the map that they were of */
+        size_t number;              /* of its overlay */
+        uint64_t time_ns, ip;
+        pid_t tid;
+};
+
+#define MAX_GRAVES (8 * N_STEPS)
+
 struct model {
         struct aspace *aspace;
         size_t cells[N_PAGES + 1]; /* number of the overlay, 0 = none; the last is always 0 */
         struct map_spec specs[N_STEPS + 1];
         struct map *objects[N_STEPS + 1]; /* the map as it was while nothing had cut it, one reference */
         size_t n_specs;
+        struct grave graves[MAX_GRAVES];
+        size_t first_grave, n_graves; /* those before first_grave went with an exec */
 };
 
 static struct model model;
@@ -113,12 +126,45 @@ static void model_repeat(struct model *m, uint64_t *seed)
                 m->cells[page] = m->n_specs;
 }
 
+static void model_bury(struct model *m, size_t first, size_t last, const struct burial *doer)
+{
+        for (size_t page = first; page < last;) {
+                struct grave grave = {.first = page,
+                                      .number = m->cells[page],
+                                      .map_first = page,
+                                      .time_ns = doer->time_ns,
+                                      .ip = doer->ip,
+                                      .tid = doer->tid};
+
+                while (page < last && m->cells[page] == grave.number)
+                        page++;
+                if (!grave.number)
+                        continue;
+                grave.last = grave.map_last = page;
+                while (grave.map_first > 0 && m->cells[grave.map_first - 1] == grave.number)
+                        grave.map_first--;
+                while (m->cells[grave.map_last] == grave.number)
+                        grave.map_last++;
+                assert_true(m->n_graves < MAX_GRAVES);
+                m->graves[m->n_graves++] = grave;
+        }
+}
+
 static void model_remove(struct model *m, uint64_t *seed)
 {
         size_t first = next_random(seed) % N_PAGES;
         size_t last = first + 1 + next_random(seed) % MIN_OF(N_PAGES - first, (size_t)6);
+        struct burial doer = {0};
 
-        assert_int_equal(aspace_remove(m->aspace, BASE + first * PAGE, BASE + last * PAGE), 0);
+        if (next_random(seed) % 2) {
+                doer.time_ns = next_random(seed);
+                doer.tid = 1 + (pid_t)(next_random(seed) % 9);
+                doer.ip = next_random(seed);
+                assert_int_equal(aspace_unmap(m->aspace, BASE + first * PAGE, BASE + last * PAGE, &doer), 0);
+        } else {
+                assert_int_equal(aspace_remove(m->aspace, BASE + first * PAGE, BASE + last * PAGE), 0);
+        }
+        model_bury(m, first, last, &doer);
         for (size_t page = first; page < last; page++)
                 m->cells[page] = 0;
 }
@@ -127,6 +173,16 @@ static void model_clear(struct model *m)
 {
         aspace_clear(m->aspace);
         memset(m->cells, 0, sizeof(m->cells));
+        m->first_grave = m->n_graves;
+}
+
+static void model_fork(struct model *m)
+{
+        struct aspace *copy;
+
+        assert_int_equal(aspace_copy(m->aspace, &copy), 0);
+        aspace_free(m->aspace);
+        m->aspace = copy;
 }
 
 static void check_map(const struct map *map, const struct map_spec *spec, uint64_t start, uint64_t end)
@@ -191,27 +247,68 @@ static void check_lookups(const struct model *m)
         }
 }
 
+/* The latest grave of a page, among those that are still remembered. */
+static const struct grave *find_grave(const struct model *m, size_t page)
+{
+        for (size_t i = m->n_graves; i-- > m->first_grave;) {
+                if (m->n_graves - i > ASPACE_MAX_BURIALS)
+                        break;
+                if (page >= m->graves[i].first && page < m->graves[i].last)
+                        return &m->graves[i];
+        }
+        return NULL;
+}
+
+static void check_burials(const struct model *m)
+{
+        for (size_t page = 0; page < N_PAGES; page++) {
+                const struct grave *grave = find_grave(m, page);
+                const struct burial *burial = aspace_burial(m->aspace, BASE + page * PAGE);
+
+                assert_ptr_equal(aspace_burial(m->aspace, BASE + page * PAGE + PAGE - 1), burial);
+                assert_int_equal(burial != NULL, grave != NULL);
+                if (!burial)
+                        continue;
+                assert_int_equal(burial->start, BASE + grave->first * PAGE);
+                assert_int_equal(burial->end, BASE + grave->last * PAGE);
+                assert_int_equal(burial->time_ns, grave->time_ns);
+                assert_int_equal(burial->tid, grave->tid);
+                assert_int_equal(burial->ip, grave->ip);
+                check_map(burial->map, &m->specs[grave->number], BASE + grave->map_first * PAGE,
+                          BASE + grave->map_last * PAGE);
+        }
+        assert_null(aspace_burial(m->aspace, BASE - 1));
+        assert_null(aspace_burial(m->aspace, BASE + N_PAGES * PAGE));
+}
+
 static void test_against_pages(void **state)
 {
         struct model *m = &model;
         uint64_t seed = 20;
+        size_t n_full = 0;
 
         assert_int_equal(aspace_new(&m->aspace), 0);
         for (size_t step = 0; step < N_STEPS; step++) {
-                uint32_t what = next_random(&seed) % 1000;
+                uint32_t what = next_random(&seed) % 10000;
 
-                if (what < 600)
+                if (what < 6000)
                         model_overlay(m, &seed);
-                else if (what < 750)
+                else if (what < 7500)
                         model_repeat(m, &seed);
-                else if (what < 998)
+                else if (what < 9980)
                         model_remove(m, &seed);
+                else if (what < 9998)
+                        model_fork(m);
                 else
                         model_clear(m);
                 check_maps(m);
-                if (step % 16 == 0)
+                if (step % 16 == 0) {
                         check_lookups(m);
+                        check_burials(m);
+                        n_full += m->n_graves - m->first_grave > ASPACE_MAX_BURIALS;
+                }
         }
+        assert_true(n_full > 0); /* the oldest burials were forgotten, or this has shown less than it says */
         assert_null(aspace_free(m->aspace));
         for (size_t i = 1; i <= m->n_specs; i++) {
                 assert_int_equal(m->objects[i]->n_refs, 1); /* the address space has let go of everything */
@@ -392,6 +489,94 @@ static void test_many_maps(void **state)
         aspace_free(aspace);
 }
 
+/* What a huge removal takes away is remembered as far as there is room: the highest. Then one more, from the bottom. */
+static void test_many_burials(void **state)
+{
+        enum { N = ASPACE_MAX_BURIALS + 100 };
+        const struct burial doer = {.time_ns = 5, .tid = 7, .ip = 9};
+        struct aspace *aspace, *copy;
+
+        assert_int_equal(aspace_new(&aspace), 0);
+        for (uint64_t i = 0; i < N; i++) {
+                struct map_spec spec = pages(2 * i, 2 * i + 1, "");
+
+                assert_int_equal(aspace_overlay(aspace, &spec), 0);
+        }
+        assert_int_equal(aspace_unmap(aspace, BASE, BASE + 2 * N * PAGE, &doer), 0);
+        assert_int_equal(aspace_count(aspace), 0);
+        for (uint64_t i = 0; i < N; i++) {
+                const struct burial *burial = aspace_burial(aspace, BASE + 2 * i * PAGE);
+
+                assert_int_equal(burial != NULL, i >= 100);
+                assert_null(aspace_burial(aspace, BASE + (2 * i + 1) * PAGE));
+                if (!burial)
+                        continue;
+                assert_int_equal(burial->tid, 7);
+                assert_int_equal(burial->map->n_refs, 1);
+        }
+        assert_int_equal(aspace_copy(aspace, &copy), 0);
+        for (uint64_t i = 0; i < 2; i++) {
+                struct map_spec spec = pages(i, i + 1, "");
+
+                assert_int_equal(aspace_overlay(aspace, &spec), 0);
+                assert_int_equal(aspace_remove(aspace, spec.start, spec.end), 0);
+                assert_int_equal(aspace_burial(aspace, spec.start)->tid, 0);
+        }
+        assert_null(aspace_burial(aspace, BASE + 2 * 101 * PAGE)); /* and 100 */
+        assert_non_null(aspace_burial(aspace, BASE + 2 * 102 * PAGE));
+        assert_null(aspace_burial(copy, BASE)); /* what one process unmaps is nothing to the other */
+        assert_int_equal(aspace_burial(copy, BASE + 2 * 101 * PAGE)->map->n_refs, 1);
+        assert_int_equal(aspace_burial(copy, BASE + 2 * 102 * PAGE)->map->n_refs, 2);
+        aspace_free(aspace);
+        aspace_clear(copy);
+        assert_null(aspace_burial(copy, BASE + 2 * 102 * PAGE));
+        aspace_free(copy);
+}
+
+/* A copy holds its maps by references of its own, and its changes are its own. */
+static void test_copy(void **state)
+{
+        struct map_spec a = pages(0, 4, "/a"), b = pages(4, 5, "[heap]");
+        struct aspace *aspace, *copy;
+        struct map *map;
+
+        assert_int_equal(aspace_new(&aspace), 0);
+        assert_int_equal(aspace_copy(aspace, &copy), 0);
+        assert_int_equal(aspace_count(copy), 0);
+        aspace_free(copy);
+        assert_int_equal(aspace_overlay(aspace, &a), 0);
+        assert_int_equal(aspace_overlay(aspace, &b), 0);
+        map = aspace_at(aspace, 0);
+        assert_int_equal(aspace_copy(aspace, &copy), 0);
+        assert_int_equal(aspace_count(copy), 2);
+        assert_ptr_equal(aspace_at(copy, 0), map);
+        assert_int_equal(map->n_refs, 2);
+        assert_int_equal(aspace_remove(copy, a.start, a.start + PAGE), 0);
+        assert_ptr_equal(aspace_lookup(aspace, a.start), map);
+        assert_null(aspace_lookup(copy, a.start));
+        assert_null(aspace_burial(aspace, a.start));
+        assert_ptr_equal(aspace_burial(copy, a.start)->map, map);
+        aspace_free(aspace);
+        assert_int_equal(map->n_refs, 1);
+        aspace_free(copy);
+}
+
+/* Nothing goes where nothing was, and what takes another map's place leaves no burial. */
+static void test_no_burials(void **state)
+{
+        struct map_spec a = pages(0, 4, "/a"), b = pages(0, 5, "/b");
+        const struct burial doer = {.tid = 7};
+        struct aspace *aspace;
+
+        assert_int_equal(aspace_new(&aspace), 0);
+        assert_int_equal(aspace_unmap(aspace, BASE, BASE + PAGE, &doer), 0);
+        assert_int_equal(aspace_unmap(aspace, BASE, BASE + 1, &doer), -EINVAL);
+        assert_int_equal(aspace_overlay(aspace, &a), 0);
+        assert_int_equal(aspace_overlay(aspace, &b), 0);
+        assert_null(aspace_burial(aspace, BASE));
+        aspace_free(aspace);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -403,6 +588,9 @@ int main(void)
                 cmocka_unit_test(test_growth),
                 cmocka_unit_test(test_ends_of_memory),
                 cmocka_unit_test(test_many_maps),
+                cmocka_unit_test(test_many_burials),
+                cmocka_unit_test(test_copy),
+                cmocka_unit_test(test_no_burials),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,7 @@ enum row_flags {
         EOF_BEHIND = 1 << 15, /* it holds one byte of the faulting page */
         NO_MAP = 1 << 16,
         NUMA = 1 << 17, /* the kernel balances memory between nodes */
+        SIGNALLED = 1 << 18,
 };
 
 enum above { ABOVE_NONE, ABOVE_ANON, ABOVE_READ_ONLY, ABOVE_STACK, ABOVE_STACK_FAR, ABOVE_ANON_APART };
@@ -224,6 +225,18 @@ static const struct row rows[] = {
 {"permitted, the thread ended", "", "rw-p", U|W, NONE, UNKNOWN, OPEN|ENDED, RESULT(OPEN, UNKNOWN, WRITE, INFERRED)},
 {"incomplete is never failed", "", "rw-p", U|W, NONE, UNKNOWN, OPEN|NO_MAP|INCOMPLETE, RESULT(NONE, UNKNOWN, WRITE, INFERRED)},
 {"incomplete and ended", "", "---p", U|W, NONE, UNKNOWN, OPEN|INCOMPLETE|ENDED, RESULT(NONE, UNKNOWN, WRITE, INFERRED)},
+/* The same, and the thread was seen to be sent a signal for it. */
+{"signal, unmapped", "", "rw-p", U, NONE, UNKNOWN, OPEN|NO_MAP|SIGNALLED, RESULT(FAILED, UNMAPPED, READ, MEASURED)},
+{"signal, write to read-only", "", "r--p", U|W|P, AT(PAGE_A), UNKNOWN, OPEN|SIGNALLED, RESULT(FAILED, ACCESS_DENIED, WRITE, MEASURED)},
+{"signal, read-only, access not known", "/tmp/x", "r--s", -1, NONE, UNKNOWN, OPEN|SIGNALLED|EOF_BEHIND, RESULT(FAILED, ACCESS_DENIED, UNKNOWN, INFERRED)},
+{"signal, guard page", "", "---p", U|W, NONE, UNKNOWN, OPEN|SIGNALLED, .above = ABOVE_ANON, RESULT(FAILED, GUARD_PAGE, WRITE, INFERRED)},
+{"signal, stack overflow", "", "rw-p", U|W, NONE, UNKNOWN, OPEN|NO_MAP|SIGNALLED, .above = ABOVE_STACK, RESULT(FAILED, STACK_OVERFLOW, WRITE, INFERRED)},
+{"signal, beyond the end of the file", "/tmp/x", "rw-s", U, NONE, UNKNOWN, OPEN|EOF_BEFORE|SIGNALLED, RESULT(FAILED, BEYOND_EOF, READ, INFERRED)},
+{"signal, a file of unknown size", "/tmp/x", "rw-s", U, NONE, UNKNOWN, OPEN|SIGNALLED, RESULT(FAILED, BEYOND_EOF, READ, INFERRED)},
+{"signal, on the file's last page", "/tmp/x", "rw-s", U, NONE, UNKNOWN, OPEN|EOF_BEHIND|SIGNALLED, RESULT(FAILED, UNKNOWN, READ, INFERRED)},
+{"signal, permitted", "", "rw-p", U|W, NONE, UNKNOWN, OPEN|SIGNALLED, RESULT(FAILED, UNKNOWN, WRITE, INFERRED)},
+{"signal, incomplete", "", "rw-p", U|W, NONE, UNKNOWN, OPEN|NO_MAP|INCOMPLETE|SIGNALLED, RESULT(FAILED, UNMAPPED, WRITE, MEASURED)},
+{"signal, kernel address", "", "rw-p", U|P, UNKNOWN, UNKNOWN, OPEN|NO_MAP|SIGNALLED, .addr = KERNEL_ADDR, RESULT(FAILED, KERNEL_ADDRESS, READ, MEASURED)},
 {"kernel address", "", "rw-p", U|P, UNKNOWN, UNKNOWN, OPEN|NO_MAP, .addr = KERNEL_ADDR, RESULT(FAILED, KERNEL_ADDRESS, READ, MEASURED)},
 {"vsyscall", "", "rw-p", U|I, UNKNOWN, UNKNOWN, OPEN|NO_MAP, .addr = VSYSCALL, .ip = VSYSCALL, RESULT(EMULATED, UNKNOWN, EXEC, MEASURED)},
 {"vsyscall, no error code", "", "rw-p", -1, UNKNOWN, UNKNOWN, OPEN|NO_MAP, .addr = VSYSCALL, .ip = VSYSCALL, RESULT(EMULATED, UNKNOWN, EXEC, MEASURED)},
@@ -286,6 +299,7 @@ static struct fault fault_of(const struct row *row)
                               .loss_seen = flags & LOSS_SEEN,
                               .stack_grew = flags & STACK_GREW,
                               .ended = flags & ENDED,
+                              .signalled = flags & SIGNALLED,
                               .mode = flags & KERNEL_MODE ? MODE_KERNEL : MODE_USER,
                               .before = row->before,
                               .after = row->after};
@@ -361,12 +375,14 @@ static void check_invariants(const struct fault *fault, unsigned int flags)
 {
         static const enum cause never_measured[] = {CAUSE_FILE_MAJOR, CAUSE_SWAP_IN,    CAUSE_NUMA_HINT,
                                                     CAUSE_USERFAULT,  CAUSE_GUARD_PAGE, CAUSE_STACK_OVERFLOW,
-                                                    CAUSE_BEYOND_EOF, CAUSE_UNMAPPED,   CAUSE_ACCESS_DENIED};
+                                                    CAUSE_BEYOND_EOF};
 
         assert_in_range(fault->outcome, 0, N_OUTCOMES - 1);
         assert_in_range(fault->cause, 0, N_CAUSES - 1);
         if (fault->completed)
                 assert_int_equal(fault->outcome, fault->major ? OUTCOME_MAJOR : OUTCOME_MINOR);
+        else if (fault->signalled)
+                assert_int_equal(fault->outcome, OUTCOME_FAILED);
         else if (fault->incomplete)
                 assert_int_equal(fault->outcome, OUTCOME_NONE);
         else
@@ -374,6 +390,8 @@ static void check_invariants(const struct fault *fault, unsigned int flags)
         for (size_t i = 0; i < ARRAY_SIZE(never_measured); i++)
                 if (fault->cause == never_measured[i])
                         assert_int_equal(fault->evidence, EVIDENCE_INFERRED);
+        if (!fault->signalled && (fault->cause == CAUSE_UNMAPPED || fault->cause == CAUSE_ACCESS_DENIED))
+                assert_int_equal(fault->evidence, EVIDENCE_INFERRED);
         if (fault->cause == CAUSE_ZERO_FILL && fault->evidence == EVIDENCE_MEASURED)
                 assert_true(fault->has_error_code && !fault->overlapped && !fault->loss_seen &&
                             (fault->error_code & P || (!(flags & SWAP) && (flags & NO_USERFAULT))));
@@ -398,6 +416,8 @@ static void test_invariants(void **state)
                                              OPEN,
                                              OPEN | ENDED,
                                              OPEN | INCOMPLETE,
+                                             OPEN | SIGNALLED,
+                                             OPEN | SIGNALLED | INCOMPLETE,
                                              OPEN | EOF_BEFORE,
                                              NO_MAP,
                                              OPEN | NO_MAP};

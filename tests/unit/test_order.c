@@ -4,6 +4,8 @@
  * is merged under every bound, in one pass and in two; then many rings with many records, whose heads move a little at
  * a time.
  *
+ * Last, a simulation of what makes time alone insufficient: threads that migrate, stamped by somebody else's clock.
+ *
  * The reference treats a stamp that runs backwards, and a record that cannot be read, as one of its predecessor's time,
  * and a stamp that is later than its successor's (of another clock) as one of the successor's time.
  *
@@ -469,6 +471,223 @@ static void test_foreign_stamps(void **state)
         event_ids_free(ids);
 }
 
+/*
+ * Threads that fault, sleep, fail, and are moved from CPU to CPU between any two pieces of a fault, as the kernel would
+ * write it down while somebody else samples some of their software events by another clock.
+ */
+#define SIM_THREADS 5
+#define SIM_RINGS 4
+#define SIM_RING_BYTES (1u << 16)
+#define SIM_RECORDS 1500
+
+struct observer {
+        uint32_t kinds; /* that it samples: these have its clock */
+        bool has_ids;   /* and its ids */
+        int64_t skew_ns;
+        bool no_retries; /* two faults of a thread on one address, the first of which failed, cannot be told apart */
+};
+
+struct written {
+        uint64_t true_ns, end; /* end: position behind it in its ring */
+        size_t ring;
+        uint32_t tid, kind;
+        uint64_t addr;
+};
+
+struct sim {
+        uint64_t seed, now_ns;
+        struct observer observer;
+        struct {
+                size_t cpu;
+                bool retries;  /* the address of the fault before, which failed */
+                uint32_t next; /* kind of the next piece */
+                uint64_t addr, wakes_ns;
+        } threads[SIM_THREADS];
+        struct ring rings[SIM_RINGS];
+        struct written written[SIM_RECORDS];
+        size_t n;
+};
+
+static struct sim sim;
+static uint8_t sim_data[SIM_RINGS][SIM_RING_BYTES] __attribute__((aligned(8)));
+
+static bool sim_chance(struct sim *s, uint32_t one_in)
+{
+        return next_random(&s->seed) % one_in == 0;
+}
+
+static void sim_write(struct sim *s, uint32_t thread)
+{
+        uint32_t kind = s->threads[thread].next;
+        bool foreign = s->observer.kinds & EVENT_BIT(kind);
+        struct written *written = &s->written[s->n++];
+        const struct perf_event_header *header;
+        struct record_bytes bytes;
+        struct sample_values values = {.id = foreign && s->observer.has_ids ? 1000 : 1 + kind,
+                                       .tid = 100 + thread,
+                                       .time = s->now_ns + (foreign ? (uint64_t)s->observer.skew_ns : 0),
+                                       .addr = s->threads[thread].addr,
+                                       .raw_addr = s->threads[thread].addr,
+                                       .n_raw_tail = 4};
+
+        header = encode_sample(&bytes, event_sample_type((enum event_kind)kind, DETAIL_FULL, true), &values);
+        *written = (struct written){s->now_ns, 0, s->threads[thread].cpu, values.tid, kind, values.addr};
+        memcpy(sim_data[written->ring] + s->rings[written->ring].head, header, header->size);
+        s->rings[written->ring].head += header->size;
+        written->end = s->rings[written->ring].head;
+        assert_true(written->end <= SIM_RING_BYTES);
+}
+
+/* What the thread does next, and when: on its way through a fault it is quick, unless it has to wait for storage. */
+static void sim_step(struct sim *s, uint32_t thread)
+{
+        uint32_t done = s->threads[thread].next, next = EVENT_TP_USER;
+        bool fails = done == EVENT_ENTRY && sim_chance(s, 10);
+        uint64_t pause_ns = 500 + next_random(&s->seed) % 1000;
+
+        if (done == EVENT_TP_USER) {
+                next = EVENT_ENTRY;
+                pause_ns = 200 + next_random(&s->seed) % 200;
+        } else if (fails) {
+                pause_ns += 5000; /* a signal is delivered */
+        } else if (done == EVENT_ENTRY) {
+                next = sim_chance(s, 2) ? EVENT_MAJ : EVENT_MIN;
+                pause_ns += sim_chance(s, 2) ? next_random(&s->seed) % 2000000 : 0;
+        }
+        if (next == EVENT_TP_USER) {
+                s->threads[thread].retries = fails && !s->observer.no_retries && sim_chance(s, 2);
+                s->threads[thread].addr += s->threads[thread].retries ? 0 : 0x1000;
+        }
+        /* Seldom in the few instructions before the entry; twice in a row, and all on one address: not at all. */
+        if (sim_chance(s, next != EVENT_ENTRY ? 2 : s->threads[thread].retries ? UINT32_MAX : 50))
+                s->threads[thread].cpu = next_random(&s->seed) % SIM_RINGS;
+        s->threads[thread].next = next;
+        s->threads[thread].wakes_ns = s->now_ns + pause_ns;
+}
+
+static void sim_run(struct sim *s, size_t n_threads)
+{
+        while (s->n < SIM_RECORDS) {
+                uint32_t first = 0;
+
+                for (uint32_t i = 1; i < n_threads; i++)
+                        if (s->threads[i].wakes_ns < s->threads[first].wakes_ns)
+                                first = i;
+                s->now_ns = MAX_OF(s->now_ns + 1, s->threads[first].wakes_ns);
+                sim_write(s, first);
+                sim_step(s, first);
+        }
+}
+
+static void sim_begin(struct sim *s, uint64_t seed, const struct observer *observer, size_t n_threads)
+{
+        memset(s, 0, sizeof(*s));
+        s->seed = seed;
+        s->observer = *observer;
+        s->now_ns = UINT64_C(3000000000);
+        for (uint32_t i = 0; i < n_threads; i++) {
+                s->threads[i].next = EVENT_TP_USER;
+                s->threads[i].addr = UINT64_C(0x100000000) * (1 + i);
+                s->threads[i].wakes_ns = s->now_ns + i * 100;
+        }
+        for (size_t i = 0; i < SIM_RINGS; i++)
+                s->rings[i] = (struct ring){.data = sim_data[i], .size_bytes = SIM_RING_BYTES, .scratch = scratch};
+}
+
+/* The heads as they are read one after the other, a moment after the clock. */
+static void sim_show(struct sim *s, uint64_t now_ns)
+{
+        uint64_t seen_ns[SIM_RINGS];
+
+        for (size_t i = 0; i < SIM_RINGS; i++)
+                seen_ns[i] = now_ns += next_random(&s->seed) % 5000;
+        for (size_t i = 0; i < s->n; i++)
+                if (s->written[i].true_ns <= seen_ns[s->written[i].ring] &&
+                    s->written[i].end > s->rings[s->written[i].ring].head)
+                        s->rings[s->written[i].ring].head = s->written[i].end;
+}
+
+/* What leaves is the next thing that its thread did. */
+static void sim_check(struct sim *s, struct order *order, size_t *next)
+{
+        struct record record;
+        size_t ring;
+        int r;
+
+        while ((r = order_next(order, &record, &ring)) != ORDER_END) {
+                size_t *at = &next[record.tid - 100];
+
+                assert_int_equal(r, ORDER_RECORD);
+                while (s->written[*at].tid != (uint32_t)record.tid)
+                        (*at)++;
+                assert_int_equal(record.fault.addr, s->written[*at].addr);
+                assert_int_equal(record.fault.event, s->written[*at].kind);
+                assert_int_equal(ring, s->written[*at].ring);
+                (*at)++;
+        }
+}
+
+static void sim_pass_all(struct sim *s, const struct sample_layout *layout, uint64_t step_ns)
+{
+        size_t next[SIM_THREADS] = {0};
+        struct order *order = NULL;
+
+        for (size_t i = 0; i < SIM_RINGS; i++)
+                s->rings[i].head = 0;
+        assert_int_equal(order_new(s->rings, SIM_RINGS, layout, &order), 0);
+        for (uint64_t now_ns = UINT64_C(3000000000); now_ns < s->now_ns;
+             now_ns += 20000 + next_random(&s->seed) % step_ns) {
+                sim_show(s, now_ns);
+                order_begin(order, now_ns);
+                sim_check(s, order, next);
+        }
+        sim_show(s, s->now_ns);
+        order_begin(order, UINT64_MAX);
+        sim_check(s, order, next);
+        for (size_t i = 0; i < SIM_RINGS; i++)
+                assert_int_equal(s->rings[i].tail, s->rings[i].head);
+        order_free(order);
+}
+
+static void test_migrating_threads(void **state)
+{
+        static const uint32_t entries = EVENT_BIT(EVENT_ENTRY),
+                              completions = EVENT_BIT(EVENT_MIN) | EVENT_BIT(EVENT_MAJ);
+        const struct observer observers[] = {
+                {0, false, 0, false},
+                {entries | completions, true, 0, false},
+                {entries | completions, true, 970000, false},
+                {entries | completions, true, 300000, false},
+                {entries | completions, true, -300000, false},
+                {entries | completions, true, 1000000000000, false},
+                {entries | completions, true, -1000000000, false},
+                {entries, false, 970000, true},
+                {entries, false, 300000, true},
+                {entries, false, -970000, true},
+                {completions, true, 970000, true},
+                {completions, true, -970000, true},
+                {completions, false, -970000, true},
+                {EVENT_BIT(EVENT_MAJ), true, 300000, true},
+                {EVENT_BIT(EVENT_MAJ), false, -300000, true},
+        };
+        struct link_event_id pairs[N_EVENT_KINDS];
+        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct event_ids *ids = NULL;
+
+        for (uint32_t kind = 0; kind < N_EVENT_KINDS; kind++)
+                pairs[kind] = (struct link_event_id){.id = 1 + kind, .kind = kind};
+        assert_int_equal(event_ids_new(pairs, N_EVENT_KINDS, &ids), 0);
+        layout.ids = ids;
+        for (size_t i = 0; i < ARRAY_SIZE(observers); i++)
+                for (size_t n_threads = 1; n_threads <= SIM_THREADS; n_threads++)
+                        for (uint64_t seed = 0; seed < 8; seed++) {
+                                sim_begin(&sim, 1 + seed, &observers[i], n_threads);
+                                sim_run(&sim, n_threads);
+                                sim_pass_all(&sim, &layout, seed % 2 ? 200000 : 20000000);
+                        }
+        event_ids_free(ids);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -476,6 +695,7 @@ int main(void)
                 cmocka_unit_test(test_many_rings),
                 cmocka_unit_test(test_many_passes),
                 cmocka_unit_test(test_foreign_stamps),
+                cmocka_unit_test(test_migrating_threads),
                 cmocka_unit_test(test_pass_broken_off),
                 cmocka_unit_test(test_broken_ring),
                 cmocka_unit_test(test_bad_record_beside_a_waiting_one),

@@ -101,7 +101,8 @@ static void check_truncations(const struct sample_layout *layout, const struct r
 
 static void check_sample(const struct sample_layout *layout, enum event_kind kind, struct sample_values from)
 {
-        uint64_t type = event_sample_type(kind, layout->detail, layout->physical), time_ns = 0;
+        uint64_t type = event_sample_type(kind, layout->detail, layout->physical);
+        struct sample_look look;
         const struct perf_event_header *header;
         struct record_bytes bytes;
         struct record record;
@@ -109,8 +110,12 @@ static void check_sample(const struct sample_layout *layout, enum event_kind kin
         from.id = FIRST_ID + kind;
         memset(&record, 0xa5, sizeof(record));
         header = encode_sample(&bytes, type, &from);
-        assert_int_equal(sample_time(layout, header, &time_ns), 0);
-        assert_int_equal(time_ns, from.time);
+        assert_int_equal(sample_look(layout, header, &look), 0);
+        assert_int_equal(look.kind, kind);
+        assert_true(look.is_ours);
+        assert_int_equal(look.tid, from.tid);
+        assert_int_equal(look.time_ns, from.time);
+        assert_int_equal(look.addr, kind == EVENT_SIDEBAND ? 0 : is_tracepoint(kind) ? from.raw_addr : from.addr);
         assert_int_equal(sample_decode(layout, header, &record), 0);
         assert_int_equal(record.time_ns, from.time);
         assert_int_equal(record.pid, from.pid);
@@ -137,7 +142,7 @@ static void test_every_kind(void **state)
                 for (int physical = 0; physical < 2; physical++) {
                         struct sample_layout layout = {details[i], physical, ids};
 
-                        for (unsigned int kind = 0; kind < N_EVENT_KINDS; kind++)
+                        for (unsigned int kind = 0; kind <= EVENT_SIDEBAND; kind++)
                                 check_sample(&layout, (enum event_kind)kind, values);
                 }
         }
@@ -194,7 +199,7 @@ static void test_unknown_id(void **state)
         struct sample_layout layout = {DETAIL_FULL, true, ids};
         struct sample_values from = values;
         struct record_bytes bytes;
-        uint64_t time_ns = 5;
+        struct sample_look look = {.time_ns = 5};
         struct record record;
 
         for (uint64_t id = FIRST_ID - 1; id <= FIRST_ID + N_EVENT_KINDS; id += N_EVENT_KINDS + 1) {
@@ -202,8 +207,8 @@ static void test_unknown_id(void **state)
                 encode_sample(&bytes, event_sample_type(EVENT_TP_KERNEL, DETAIL_FULL, true), &from);
                 put_u64(&bytes, 0);
                 assert_int_equal(sample_decode(&layout, finish_record(&bytes), &record), -EBADMSG);
-                assert_int_equal(sample_time(&layout, finish_record(&bytes), &time_ns), -EBADMSG);
-                assert_int_equal(time_ns, 5);
+                assert_int_equal(sample_look(&layout, finish_record(&bytes), &look), -EBADMSG);
+                assert_int_equal(look.time_ns, 5);
         }
         event_ids_free(ids);
 }
@@ -222,10 +227,17 @@ static void test_foreign_id(void **state)
 
                 for (size_t k = details[i / 2] == DETAIL_BASIC ? 1 : 0; k < ARRAY_SIZE(kinds); k++) {
                         uint64_t type = event_sample_type(kinds[k], layout.detail, layout.physical);
+                        const struct perf_event_header *header;
                         struct record_bytes bytes;
+                        struct sample_look look;
                         struct record record;
 
-                        assert_int_equal(sample_decode(&layout, encode_sample(&bytes, type, &from), &record), 0);
+                        header = encode_sample(&bytes, type, &from);
+                        assert_int_equal(sample_look(&layout, header, &look), 0);
+                        assert_int_equal(look.kind, kinds[k]);
+                        assert_false(look.is_ours);
+                        assert_int_equal(look.addr, from.addr);
+                        assert_int_equal(sample_decode(&layout, header, &record), 0);
                         assert_int_equal(record.kind, RECORD_FAULT);
                         assert_int_equal(record.fault.event, kinds[k]);
                         check_page_event(&record.fault, type, &from);
@@ -340,7 +352,7 @@ static void test_task(void **state)
                 const struct perf_event_header *header;
                 struct record_bytes bytes;
                 struct record record;
-                uint64_t time_ns;
+                struct sample_look look;
 
                 put_task(&bytes, types[i]);
                 header = finish_with_trailer(&bytes, 1, 2, 777, 3);
@@ -350,9 +362,9 @@ static void test_task(void **state)
                 assert_int_equal(record.task.parent_pid, 21);
                 assert_int_equal(record.tid, 22);
                 assert_int_equal(record.task.parent_tid, 23);
-                assert_int_equal(sample_time(&layout, header, &time_ns), 0);
+                assert_int_equal(sample_look(&layout, header, &look), 0);
                 assert_int_equal(record.time_ns, 777);
-                assert_int_equal(time_ns, 777);
+                assert_int_equal(look.time_ns, 777);
                 check_truncations(&layout, &bytes);
         }
 }
@@ -421,8 +433,13 @@ static void test_ids_with_gaps(void **state)
                 {.id = 4195, .kind = EVENT_TP_USER}, {.id = 4196, .kind = EVENT_MAJ},
         };
         struct event_ids *ids = NULL;
+        uint32_t kinds = 0;
 
         assert_int_equal(event_ids_new(pairs, ARRAY_SIZE(pairs), &ids), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+                kinds |= EVENT_BIT(pairs[i].kind);
+        assert_int_equal(event_ids_kinds(ids), kinds);
+        assert_int_equal(event_ids_kinds(NULL), 0);
         for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
                 uint64_t id = pairs[i].id;
 
@@ -475,6 +492,78 @@ static void test_refused_ids(void **state)
         assert_null(event_ids_free(NULL));
 }
 
+/* Into holes of the array, behind it and before it, in any order; what was known stays. */
+static void test_added_ids(void **state)
+{
+        static const struct link_event_id first[] = {
+                {.id = 1000, .kind = EVENT_ENTRY}, {.id = 1002, .kind = EVENT_MIN}, {.id = 1 << 30, .kind = EVENT_MAJ}};
+        static const struct link_event_id more[] = {{.id = (1 << 30) + 1, .kind = EVENT_SIDEBAND},
+                                                    {.id = 1001, .kind = EVENT_TP_USER},
+                                                    {.id = 7, .kind = EVENT_MAJ},
+                                                    {.id = (1 << 30) - 1, .kind = EVENT_MIN}};
+        static const struct link_event_id last[] = {{.id = 8, .kind = EVENT_MIN}};
+        const uint32_t kinds = EVENT_BIT(EVENT_ENTRY) | EVENT_BIT(EVENT_MIN) | EVENT_BIT(EVENT_MAJ);
+        struct event_ids *ids = NULL;
+
+        assert_int_equal(event_ids_new(first, ARRAY_SIZE(first), &ids), 0);
+        assert_int_equal(event_ids_add(ids, NULL, 0), 0);
+        assert_int_equal(event_ids_kinds(ids), kinds);
+        assert_int_equal(event_ids_add(ids, more, ARRAY_SIZE(more)), 0);
+        assert_int_equal(event_ids_add(ids, last, ARRAY_SIZE(last)), 0);
+        assert_int_equal(event_ids_kinds(ids), kinds | EVENT_BIT(EVENT_SIDEBAND) | EVENT_BIT(EVENT_TP_USER));
+        for (size_t i = 0; i < ARRAY_SIZE(first); i++)
+                assert_int_equal(event_ids_lookup(ids, first[i].id), first[i].kind);
+        for (size_t i = 0; i < ARRAY_SIZE(more); i++)
+                assert_int_equal(event_ids_lookup(ids, more[i].id), more[i].kind);
+        assert_int_equal(event_ids_lookup(ids, 8), EVENT_MIN);
+        assert_int_equal(event_ids_lookup(ids, 6), -ENOENT);
+        assert_int_equal(event_ids_lookup(ids, 9), -ENOENT);
+        assert_int_equal(event_ids_lookup(ids, 999), -ENOENT);
+        assert_int_equal(event_ids_lookup(ids, 1003), -ENOENT);
+        event_ids_free(ids);
+}
+
+static void test_added_to_none(void **state)
+{
+        static const struct link_event_id pairs[] = {{.id = 9, .kind = EVENT_MIN}, {.id = 3, .kind = EVENT_MAJ}};
+        struct event_ids *ids = NULL;
+
+        assert_int_equal(event_ids_new(NULL, 0, &ids), 0);
+        assert_int_equal(event_ids_add(ids, pairs, ARRAY_SIZE(pairs)), 0);
+        assert_int_equal(event_ids_lookup(ids, 3), EVENT_MAJ);
+        assert_int_equal(event_ids_lookup(ids, 9), EVENT_MIN);
+        assert_int_equal(event_ids_lookup(ids, 0), -ENOENT);
+        event_ids_free(ids);
+}
+
+/* All or none. */
+static void test_refused_added_ids(void **state)
+{
+        static const struct link_event_id first[] = {{.id = 1000, .kind = EVENT_ENTRY},
+                                                     {.id = 1 << 30, .kind = EVENT_MAJ}};
+        static const struct link_event_id refused[] = {{.id = 1000, .kind = EVENT_MIN},    /* known, in the array */
+                                                       {.id = 1 << 30, .kind = EVENT_MAJ}, /* known, a straggler */
+                                                       {.id = 5, .kind = EVENT_MIN},       /* twice */
+                                                       {.id = 1001, .kind = EVENT_MIN},
+                                                       {.id = 6, .kind = N_EVENT_KINDS}};
+        struct event_ids *ids = NULL;
+
+        assert_int_equal(event_ids_new(first, ARRAY_SIZE(first), &ids), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+                const struct link_event_id pairs[] = {
+                        {.id = 1001, .kind = EVENT_MIN}, {.id = 5, .kind = EVENT_MIN}, refused[i]};
+
+                assert_int_equal(event_ids_add(ids, pairs, ARRAY_SIZE(pairs)), -EINVAL);
+                assert_int_equal(event_ids_lookup(ids, 5), -ENOENT);
+                assert_int_equal(event_ids_lookup(ids, 6), -ENOENT);
+                assert_int_equal(event_ids_lookup(ids, 1001), -ENOENT);
+                assert_int_equal(event_ids_lookup(ids, 1000), EVENT_ENTRY);
+                assert_int_equal(event_ids_lookup(ids, 1 << 30), EVENT_MAJ);
+                assert_int_equal(event_ids_kinds(ids), EVENT_BIT(EVENT_ENTRY) | EVENT_BIT(EVENT_MAJ));
+        }
+        event_ids_free(ids);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -492,6 +581,9 @@ int main(void)
                 cmocka_unit_test(test_ids_with_gaps),
                 cmocka_unit_test(test_many_ids),
                 cmocka_unit_test(test_refused_ids),
+                cmocka_unit_test(test_added_ids),
+                cmocka_unit_test(test_added_to_none),
+                cmocka_unit_test(test_refused_added_ids),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,10 @@
  * stamped after but written before the record that found room again. That needs no care: when the predecessor left,
  * nothing older was left anywhere, so a record with an older stamp is the oldest of all and follows at once. For the
  * same reason 0 does as the stamp of a record that cannot be read.
+ *
+ * Page events may be stamped by somebody else's clock (true_time()), so for these time alone does not do. What their
+ * thread did before is followed from ring to ring instead; their key then depends on a record of another ring, and is
+ * renewed when that one leaves.
  */
 #include "daemon/engine/decode/order.h"
 
@@ -22,33 +26,61 @@
 #include <stdlib.h>
 
 /*
- * From the tracepoint of a fault to its entry there is nothing but the way into the kernel's handler. The bound leaves
- * room for a virtual machine's processor that is taken away in between: taking that for another clock would put the
- * fault before others that were really first.
+ * From the tracepoint of a fault to its entry there is nothing but the way into the kernel's handler; the larger bound
+ * leaves room for a virtual machine's processor that is taken away in between. Where the id says that somebody else's
+ * event was stamped, an accident is the less likely explanation.
  */
 #define ENTRY_AFTER_NS (UINT64_C(500) * NSEC_PER_USEC)
+#define ENTRY_AFTER_OTHERS_NS (UINT64_C(5) * NSEC_PER_USEC)
+
+/* Records that are looked at behind a page event for one with a stamp of our clock. */
+#define MAX_LOOKS 4
+
+#define N_THREADS 1024 /* power of two */
 
 struct key {
         uint64_t time_ns;
         size_t ring;
 };
 
-/* What left a ring last: the pieces of a fault stand one behind the other, and the first is always of our clock. */
-struct trail {
-        int kind; /* enum event_kind, N_EVENT_KINDS = none of a fault */
-        uint64_t tracepoint_ns;
-        bool is_foreign; /* kind is EVENT_ENTRY, behind its tracepoint, and its stamp is of another clock */
+/* A piece of a fault that left: what the next piece of the fault goes by. */
+struct step {
+        int kind; /* EVENT_TP_USER, EVENT_TP_KERNEL or EVENT_ENTRY, N_EVENT_KINDS = none */
+        pid_t tid;
+        uint64_t addr;
+        uint64_t time_ns;  /* when it was really written */
+        bool is_ours;      /* the id of an entry is */
+        bool is_foreign;   /* the stamp of an entry is of another clock */
+        uint64_t ahead_ns; /* how much its stamp is later, modulo 2^64 */
+};
+
+/* The last step of a thread, by hash: a newer one takes an older one's place. */
+struct thread {
+        struct step step;
+        uint64_t awaited_in; /* the pass in which a lane depended on such a thread */
+};
+
+struct lane {
+        struct sample_look next;
+        struct step left;      /* the last record that left, if it was a step */
+        bool depends;          /* next is a piece of a fault, but left is not the piece before it */
+        uint64_t shown, known; /* the ring's head in this pass, in the pass before */
 };
 
 struct order {
         struct ring *rings;
-        struct trail *trails; /* of each ring */
+        struct lane *lanes; /* of each ring */
         size_t n_rings;
         const struct sample_layout *layout;
         uint64_t until_ns;
         struct key *heap;
         size_t n_heap;
-        bool top_left; /* the record of heap[0] has been given away, its key is to be renewed */
+        bool top_left;          /* the record of heap[0] has been given away, its key is to be renewed */
+        struct thread *threads; /* N_THREADS */
+        uint32_t kinds;         /* EVENT_BIT mask of what there is */
+        bool completions_ahead; /* one was stamped later than a record behind it */
+        uint64_t pass;
+        pid_t moved; /* a thread that a lane depended on and of which a step left, 0 = none */
 };
 
 static bool key_before(const struct key *a, const struct key *b)
@@ -77,61 +109,175 @@ static bool is_tracepoint(int kind)
         return kind == EVENT_TP_USER || kind == EVENT_TP_KERNEL;
 }
 
-static bool is_foreign(const struct trail *trail, uint64_t entry_ns)
+static bool has_tracepoints(const struct order *order)
 {
-        return is_tracepoint(trail->kind) &&
-               (entry_ns < trail->tracepoint_ns || entry_ns - trail->tracepoint_ns > ENTRY_AFTER_NS);
+        return order->kinds & (EVENT_BIT(EVENT_TP_USER) | EVENT_BIT(EVENT_TP_KERNEL));
+}
+
+static struct thread *thread_of(const struct order *order, pid_t tid)
+{
+        return &order->threads[(uint32_t)tid * UINT32_C(2654435761) >> 22 & (N_THREADS - 1)];
+}
+
+static bool leads_to(const struct step *step, const struct sample_look *look)
+{
+        return step->tid == look->tid && step->addr == look->addr &&
+               (look->kind == EVENT_ENTRY ? is_tracepoint(step->kind) : step->kind == EVENT_ENTRY);
+}
+
+static bool goes_on(const struct lane *lane)
+{
+        return leads_to(&lane->left, &lane->next);
+}
+
+/* The piece of the same fault right before this one, NULL = it has not left. */
+static const struct step *step_before(const struct order *order, const struct lane *lane)
+{
+        const struct step *step = goes_on(lane) ? &lane->left : &thread_of(order, lane->next.tid)->step;
+
+        return leads_to(step, &lane->next) ? step : NULL;
+}
+
+static bool is_foreign_entry(const struct step *tracepoint, const struct sample_look *entry)
+{
+        return entry->time_ns < tracepoint->time_ns ||
+               entry->time_ns - tracepoint->time_ns > (entry->is_ours ? ENTRY_AFTER_NS : ENTRY_AFTER_OTHERS_NS);
+}
+
+static bool is_foreign_completion(const struct step *entry, const struct sample_look *completion)
+{
+        return entry->is_foreign || (entry->is_ours && !completion->is_ours) || completion->time_ns < entry->time_ns;
+}
+
+/* The stamp, of our clock, of a record behind: what stands before it was not written later. UINT64_MAX = none is seen.
+ */
+static uint64_t bound_behind(const struct order *order, struct ring behind)
+{
+        const struct perf_event_header *header;
+        struct sample_look look;
+
+        for (size_t n = 0; n < MAX_LOOKS; n++) {
+                if (ring_peek(&behind, &header) != RING_RECORD || sample_look(order->layout, header, &look) < 0)
+                        break;
+                if (!sample_is_of_page(look.kind) || !has_tracepoints(order))
+                        return look.time_ns;
+                ring_advance(&behind, header);
+        }
+        return UINT64_MAX;
+}
+
+/* Where both stamps are by the clock of one observer, the entry tells what that is ahead of ours. */
+static uint64_t foreign_completion_time(const struct step *entry, const struct sample_look *look, uint64_t latest_ns)
+{
+        uint64_t time_ns = look->time_ns - entry->ahead_ns;
+
+        if (entry->is_ours || look->is_ours || time_ns < entry->time_ns || time_ns > latest_ns)
+                return entry->time_ns;
+        return time_ns;
+}
+
+static uint64_t completion_time(struct order *order, const struct step *entry, const struct sample_look *look,
+                                uint64_t bound_ns, uint64_t latest_ns)
+{
+        if (is_foreign_completion(entry, look))
+                return foreign_completion_time(entry, look, latest_ns);
+        if (bound_ns == UINT64_MAX && order->completions_ahead)
+                return entry->time_ns;
+        order->completions_ahead |= look->time_ns > latest_ns;
+        return MIN_OF(look->time_ns, latest_ns);
 }
 
 /*
- * When a record was really written, as far as can be told. Not simply its stamp: where somebody else samples the same
- * software event of the same task by another clock, the kernel stamps once for both, by either clock
- * (kernel/events/core.c, perf_prepare_sample); tracepoints are stamped for each. So an entry right behind its
- * tracepoint is of that time, and so is a completion right behind such an entry. For the rest the record behind in the
- * ring, which is written in order, is a bound: bound_ns, UINT64_MAX = there is none yet.
+ * When a page event was really written, as far as can be told. Not simply its stamp: where somebody else samples the
+ * same event of the same task by another clock, the kernel stamps once for both, by either clock (kernel/events/core.c,
+ * perf_prepare_sample); tracepoints are stamped for each. But a thread does one thing after the other. An entry is
+ * taken to be of its tracepoint's time, and a completion whose stamp is not of our clock to be as long after its entry
+ * as the stamps say, or else of the entry's time.
+ *
+ * The piece before may be in another ring, because threads migrate, above all those that sleep for storage. A piece
+ * that comes before it waits, as long as may be without being late for the record behind it. Where there is none yet,
+ * the end of the next pass is late enough: the piece before was written before this one was seen.
  */
-static uint64_t true_time(const struct trail *trail, int kind, uint64_t stamp_ns, uint64_t bound_ns)
+static uint64_t true_time(struct order *order, size_t ring, uint64_t bound_ns)
 {
-        if (is_tracepoint(kind))
-                return stamp_ns;
-        if (kind == EVENT_ENTRY && is_foreign(trail, stamp_ns))
-                return trail->tracepoint_ns;
-        if ((kind == EVENT_MIN || kind == EVENT_MAJ) && trail->kind == EVENT_ENTRY && trail->is_foreign)
-                return trail->tracepoint_ns;
-        return MIN_OF(stamp_ns, bound_ns);
+        struct lane *lane = &order->lanes[ring];
+        bool was_known = order->rings[ring].tail < lane->known;
+        uint64_t latest_ns = bound_ns == UINT64_MAX && was_known ? order->until_ns : bound_ns;
+        const struct sample_look *look = &lane->next;
+        const struct step *before = step_before(order, lane);
+        bool is_entry = look->kind == EVENT_ENTRY;
+
+        lane->depends = !goes_on(lane);
+        if (lane->depends)
+                thread_of(order, look->tid)->awaited_in = order->pass;
+        if (before && is_entry)
+                return before->time_ns + lane->depends; /* behind one that goes on from there */
+        if (before)
+                return completion_time(order, before, look, bound_ns, latest_ns);
+        if (is_entry ? !has_tracepoints(order) : !(order->kinds & EVENT_BIT(EVENT_ENTRY)))
+                return MIN_OF(look->time_ns, latest_ns);
+        return latest_ns;
 }
 
-static void follow(struct trail *trail, const struct record *record)
+static struct step step_of(const struct order *order, const struct key *key)
 {
-        int kind = record->kind == RECORD_FAULT ? (int)record->fault.event : N_EVENT_KINDS;
+        const struct lane *lane = &order->lanes[key->ring];
+        const struct sample_look *look = &lane->next;
+        const struct step *before = step_before(order, lane);
+        struct step step = {.kind = N_EVENT_KINDS, .tid = look->tid, .addr = look->addr, .is_ours = look->is_ours};
 
-        trail->is_foreign = kind == EVENT_ENTRY && is_foreign(trail, record->time_ns);
-        trail->kind = kind;
-        if (is_tracepoint(kind))
-                trail->tracepoint_ns = record->time_ns;
+        if (is_tracepoint(look->kind)) {
+                step.kind = look->kind;
+                step.time_ns = look->time_ns;
+        } else if (look->kind == EVENT_ENTRY) {
+                step.kind = look->kind;
+                step.time_ns = before ? before->time_ns : MIN_OF(look->time_ns, key->time_ns);
+                step.is_foreign = before && is_foreign_entry(before, look);
+                step.ahead_ns = look->time_ns - step.time_ns;
+        }
+        return step;
+}
+
+/* A record leaves. */
+static void follow(struct order *order, const struct key *key)
+{
+        struct lane *lane = &order->lanes[key->ring];
+        struct step step = step_of(order, key);
+
+        lane->left = step;
+        if (sample_is_of_page(lane->next.kind) || is_tracepoint(lane->next.kind)) {
+                struct thread *thread = thread_of(order, step.tid);
+
+                thread->step = step;
+                if (step.kind != N_EVENT_KINDS && thread->awaited_in == order->pass)
+                        order->moved = step.tid;
+        }
 }
 
 /* The key of a ring's next record. false = the ring is empty. */
 static bool next_key(struct order *order, size_t ring, struct key *ret)
 {
         struct ring ahead = order->rings[ring];
+        struct lane *lane = &order->lanes[ring];
         const struct perf_event_header *header;
-        uint64_t stamp_ns, bound_ns = UINT64_MAX;
-        int r, kind;
+        int r;
 
         r = ring_peek(&ahead, &header);
         if (r == RING_EMPTY)
                 return false;
         *ret = (struct key){.ring = ring};
-        if (r != RING_RECORD)
+        lane->depends = false;
+        lane->next = (struct sample_look){.kind = N_EVENT_KINDS};
+        if (r != RING_RECORD || sample_look(order->layout, header, &lane->next) < 0)
                 return true;
-        kind = sample_stamp(order->layout, header, &stamp_ns);
-        if (kind < 0)
+        ret->time_ns = lane->next.time_ns;
+        if (is_tracepoint(lane->next.kind))
                 return true;
         ring_advance(&ahead, header);
-        if (ring_peek(&ahead, &header) == RING_RECORD && sample_time(order->layout, header, &bound_ns) < 0)
-                bound_ns = UINT64_MAX;
-        ret->time_ns = true_time(&order->trails[ring], kind, stamp_ns, bound_ns);
+        if (sample_is_of_page(lane->next.kind))
+                ret->time_ns = true_time(order, ring, bound_behind(order, ahead));
+        else
+                ret->time_ns = MIN_OF(lane->next.time_ns, bound_behind(order, ahead));
         return true;
 }
 
@@ -145,6 +291,24 @@ static void renew_top(struct order *order)
                 sift_down(order, 0);
 }
 
+static void build_heap(struct order *order)
+{
+        for (size_t i = order->n_heap / 2; i-- > 0;)
+                sift_down(order, i);
+}
+
+/* A step of this thread left: what depends on it has another key now. */
+static void renew_dependent(struct order *order, pid_t tid)
+{
+        for (size_t i = 0; i < order->n_heap; i++) {
+                const struct lane *lane = &order->lanes[order->heap[i].ring];
+
+                if (lane->depends && lane->next.tid == tid)
+                        (void)next_key(order, order->heap[i].ring, &order->heap[i]); /* what is in the heap has one */
+        }
+        build_heap(order);
+}
+
 int order_new(struct ring *rings, size_t n, const struct sample_layout *layout, struct order **ret)
 {
         struct order *order;
@@ -156,13 +320,16 @@ int order_new(struct ring *rings, size_t n, const struct sample_layout *layout, 
         order->n_rings = n;
         order->layout = layout;
         order->heap = calloc(MAX_OF(n, (size_t)1), sizeof(*order->heap));
-        order->trails = calloc(MAX_OF(n, (size_t)1), sizeof(*order->trails));
-        if (!order->heap || !order->trails) {
+        order->lanes = calloc(MAX_OF(n, (size_t)1), sizeof(*order->lanes));
+        order->threads = calloc(N_THREADS, sizeof(*order->threads));
+        if (!order->heap || !order->lanes || !order->threads) {
                 order_free(order);
                 return -ENOMEM;
         }
         for (size_t i = 0; i < n; i++)
-                order->trails[i].kind = N_EVENT_KINDS;
+                order->lanes[i].left.kind = N_EVENT_KINDS;
+        for (size_t i = 0; i < N_THREADS; i++)
+                order->threads[i].step.kind = N_EVENT_KINDS;
         *ret = order;
         return 0;
 }
@@ -171,7 +338,8 @@ struct order *order_free(struct order *order)
 {
         if (order) {
                 free(order->heap);
-                free(order->trails);
+                free(order->lanes);
+                free(order->threads);
                 free(order);
         }
         return NULL;
@@ -180,13 +348,18 @@ struct order *order_free(struct order *order)
 void order_begin(struct order *order, uint64_t until_ns)
 {
         order->until_ns = until_ns;
+        order->kinds = event_ids_kinds(order->layout->ids);
         order->top_left = false;
+        order->pass++;
+        order->moved = 0;
         order->n_heap = 0;
-        for (size_t i = 0; i < order->n_rings; i++)
+        for (size_t i = 0; i < order->n_rings; i++) {
+                order->lanes[i].known = order->lanes[i].shown;
+                order->lanes[i].shown = order->rings[i].head;
                 if (next_key(order, i, &order->heap[order->n_heap]))
                         order->n_heap++;
-        for (size_t i = order->n_heap / 2; i-- > 0;)
-                sift_down(order, i);
+        }
+        build_heap(order);
 }
 
 /* Take the record at a ring's tail, or, where no record can be made out, everything up to the head. */
@@ -206,20 +379,18 @@ static int take(struct order *order, struct ring *ring, struct record *ret)
 
 int order_next(struct order *order, struct record *ret, size_t *ret_ring)
 {
-        int r;
-
         if (order->top_left) {
                 order->top_left = false;
                 renew_top(order);
+        }
+        if (order->moved) {
+                renew_dependent(order, order->moved);
+                order->moved = 0;
         }
         if (order->n_heap == 0 || order->heap[0].time_ns > order->until_ns)
                 return ORDER_END;
         order->top_left = true;
         *ret_ring = order->heap[0].ring;
-        r = take(order, &order->rings[*ret_ring], ret);
-        if (r == ORDER_RECORD)
-                follow(&order->trails[*ret_ring], ret);
-        else
-                order->trails[*ret_ring].kind = N_EVENT_KINDS;
-        return r;
+        follow(order, &order->heap[0]);
+        return take(order, &order->rings[*ret_ring], ret);
 }

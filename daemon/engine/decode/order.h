@@ -32,8 +32,10 @@ enum order_outcome {
 };
 
 /*
- * Next record of the pass in time order, equal times by ring index. Within one ring records are never reordered: one
- * whose stamp runs backwards, or that is bad, follows its predecessor at once. *ret is set with ORDER_RECORD only. The
- * ring's tail has moved behind the record when this returns, its bytes stay valid until the next call.
+ * Next record of the pass in time order, equal times by ring index. The pieces of a fault leave in the order of their
+ * making also where a stamp is of another clock (link/events.h, event_sample_type()). Within one ring records are never
+ * reordered: one whose stamp runs backwards, or that is bad, follows its predecessor at once. *ret is set with
+ * ORDER_RECORD only. The ring's tail has moved behind the record when this returns, its bytes stay valid until the next
+ * call.
  */
 int order_next(struct order *order, struct record *ret, size_t *ret_ring);

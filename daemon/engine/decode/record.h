@@ -15,6 +15,7 @@ enum record_kind {
         RECORD_FORK,
         RECORD_EXIT,
         RECORD_LOST,  /* LOST: n records of this ring did not fit */
+        RECORD_UNMAP, /* a sample of EVENT_TP_MUNMAP or EVENT_TP_MREMAP that takes memory away */
         RECORD_OTHER, /* a type we have no use for (THROTTLE, ...) */
 };
 
@@ -39,6 +40,15 @@ struct record_map {
         size_t n_path;
 };
 
+/*
+ * Of a call that begins: the range is a valid one, yet the call may still fail. A move to where the kernel chooses is
+ * not told (RECORD_OTHER): whether anything moves is known only when the call returns.
+ */
+struct record_unmap {
+        uint64_t start, len_bytes; /* multiples of a page, not empty */
+        uint64_t ip;               /* user code behind the system call; 0 = not known */
+};
+
 struct record {
         enum record_kind kind;
         uint64_t time_ns; /* CLOCK_MONOTONIC */
@@ -46,6 +56,7 @@ struct record {
         union {
                 struct record_fault fault;
                 struct record_map map;
+                struct record_unmap unmap;
                 struct {
                         bool exec;
                         const char *comm; /* NUL-terminated */

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /*
  * Where things are in a sample, in bytes from the header (perf_event_open(2), PERF_RECORD_SAMPLE): id, [ip,] pid and
@@ -41,6 +42,11 @@
 #define RAW_ERROR (RAW_DATA + 24)
 #define RAW_MIN_BYTES 32
 
+/* Fields of syscalls:sys_enter_*: the number of the system call, then its arguments (u64 each). */
+#define RAW_ARGUMENTS (RAW_DATA + 16)
+#define RAW_MUNMAP_MIN_BYTES 32 /* address, length */
+#define RAW_MREMAP_MIN_BYTES 56 /* address, old length, new length, flags, new address */
+
 /* PERF_SAMPLE_REGS_USER: abi, then RSP and RIP unless the abi is PERF_SAMPLE_REGS_ABI_NONE. */
 #define REGS_IP 16
 #define REGS_BYTES 24
@@ -54,7 +60,10 @@
 #define NEAR_MIN 4096
 #define NO_KIND UINT8_MAX
 
+#define PAGE_BYTES UINT64_C(4096)
+
 struct event_ids {
+        uint32_t kinds; /* EVENT_BIT mask */
         uint64_t first;
         uint64_t n_near;
         uint8_t *near; /* enum event_kind of first + index, or NO_KIND */
@@ -144,7 +153,44 @@ int event_ids_new(const struct link_event_id *pairs, size_t n, struct event_ids 
                 event_ids_free(ids);
                 return r;
         }
+        for (size_t i = 0; i < n; i++)
+                ids->kinds |= EVENT_BIT(pairs[i].kind);
         *ret = ids;
+        return 0;
+}
+
+static bool any_known(const struct event_ids *ids, const struct link_event_id *pairs, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (event_ids_lookup(ids, pairs[i].id) >= 0)
+                        return true;
+        return false;
+}
+
+/* They are put behind the stragglers and looked at there; then those that lie in the array go there. */
+int event_ids_add(struct event_ids *ids, const struct link_event_id *pairs, size_t n)
+{
+        struct link_event_id *far = reallocarray(ids->far, MAX_OF(ids->n_far + n, (size_t)1), sizeof(*far)), *fresh;
+
+        if (!far)
+                return -ENOMEM;
+        ids->far = far;
+        fresh = far + ids->n_far;
+        for (size_t i = 0; i < n; i++)
+                fresh[i] = pairs[i];
+        qsort(fresh, n, sizeof(*fresh), compare_ids);
+        if (check_pairs(fresh, n) < 0 || any_known(ids, fresh, n))
+                return -EINVAL;
+        for (size_t i = 0; i < n; i++) {
+                uint64_t index = fresh[i].id - ids->first;
+
+                ids->kinds |= EVENT_BIT(fresh[i].kind);
+                if (index < ids->n_near)
+                        ids->near[index] = (uint8_t)fresh[i].kind;
+                else
+                        far[ids->n_far++] = fresh[i];
+        }
+        qsort(far, ids->n_far, sizeof(*far), compare_ids);
         return 0;
 }
 
@@ -156,6 +202,11 @@ struct event_ids *event_ids_free(struct event_ids *ids)
                 free(ids);
         }
         return NULL;
+}
+
+uint32_t event_ids_kinds(const struct event_ids *ids)
+{
+        return ids ? ids->kinds : 0;
 }
 
 static int lookup_far(const struct event_ids *ids, uint64_t id)
@@ -190,7 +241,7 @@ static int kind_by_size(const struct sample_layout *layout, size_t n_bytes)
 }
 
 /* enum event_kind of a sample, or -EBADMSG. */
-static int sample_kind(const struct sample_layout *layout, const struct perf_event_header *header)
+static int sample_kind(const struct sample_layout *layout, const struct perf_event_header *header, bool *ret_is_ours)
 {
         const uint8_t *bytes = (const uint8_t *)header;
         int kind;
@@ -198,6 +249,7 @@ static int sample_kind(const struct sample_layout *layout, const struct perf_eve
         if (header->size < SAMPLE_OWNER)
                 return -EBADMSG;
         kind = event_ids_lookup(layout->ids, get_u64(bytes + SAMPLE_ID));
+        *ret_is_ours = kind >= 0;
         return kind < 0 ? kind_by_size(layout, header->size) : kind;
 }
 
@@ -254,18 +306,29 @@ static int decode_registers(const struct perf_event_header *header, size_t at, u
         return 1;
 }
 
+/* The raw payload is there with all that we read of it: 0 or -EBADMSG. */
+static int raw_size(const struct perf_event_header *header, uint32_t n_min, uint32_t *ret_n)
+{
+        uint32_t n;
+
+        if (header->size < RAW_DATA + n_min)
+                return -EBADMSG;
+        n = get_u32((const uint8_t *)header + SAMPLE_RAW);
+        if (n < n_min || n > header->size - (uint32_t)RAW_DATA)
+                return -EBADMSG;
+        *ret_n = n;
+        return 0;
+}
+
 static int decode_tracepoint(const struct perf_event_header *header, enum event_kind kind, struct record *ret)
 {
         const uint8_t *bytes = (const uint8_t *)header;
         uint64_t user_ip = 0;
         uint32_t n_raw;
-        int r = 0;
+        int r = raw_size(header, RAW_MIN_BYTES, &n_raw);
 
-        if (header->size < RAW_DATA + RAW_MIN_BYTES)
-                return -EBADMSG;
-        n_raw = get_u32(bytes + SAMPLE_RAW);
-        if (n_raw < RAW_MIN_BYTES || n_raw > header->size - (uint32_t)RAW_DATA)
-                return -EBADMSG;
+        if (r < 0)
+                return r;
         if (kind == EVENT_TP_KERNEL) {
                 r = decode_registers(header, RAW_DATA + n_raw, &user_ip);
                 if (r < 0)
@@ -284,10 +347,62 @@ static int decode_tracepoint(const struct perf_event_header *header, enum event_
         return 0;
 }
 
+/* As the kernel rounds and refuses (mm/vma.c, do_vmi_munmap). false: nothing can go by this call. */
+static bool unmapped_range(uint64_t start, uint64_t len_bytes, struct record_unmap *ret)
+{
+        if (start % PAGE_BYTES || start >= EVENT_USER_END || len_bytes == 0 || len_bytes > EVENT_USER_END - start)
+                return false;
+        ret->start = start;
+        ret->len_bytes = (len_bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+        return true;
+}
+
+/*
+ * mremap(2): what shrinks loses its end. What moves to a fixed address goes as a whole; what may move anywhere, and
+ * what stays behind empty (MREMAP_DONTUNMAP), is left to the next contradiction.
+ */
+static bool remapped_range(const uint8_t *arguments, struct record_unmap *ret)
+{
+        uint64_t start = get_u64(arguments), old_bytes = get_u64(arguments + 8), new_bytes = get_u64(arguments + 16);
+        uint64_t flags = get_u64(arguments + 24), kept_bytes = new_bytes;
+
+        if (flags & MREMAP_DONTUNMAP || new_bytes == 0 || new_bytes > EVENT_USER_END || start >= EVENT_USER_END)
+                return false;
+        if (flags & MREMAP_FIXED && !(flags & MREMAP_MAYMOVE))
+                return false;
+        if (flags & MREMAP_FIXED)
+                kept_bytes = 0;
+        kept_bytes = (kept_bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+        return old_bytes > kept_bytes && unmapped_range(start + kept_bytes, old_bytes - kept_bytes, ret);
+}
+
+static int decode_unmap(const struct perf_event_header *header, enum event_kind kind, struct record *ret)
+{
+        const uint8_t *bytes = (const uint8_t *)header, *arguments = bytes + RAW_ARGUMENTS;
+        uint32_t n_raw, n_min = kind == EVENT_TP_MUNMAP ? RAW_MUNMAP_MIN_BYTES : RAW_MREMAP_MIN_BYTES;
+        struct record_unmap unmap = {0};
+        bool is_range;
+        int r = raw_size(header, n_min, &n_raw);
+
+        if (r < 0)
+                return r;
+        r = decode_registers(header, RAW_DATA + n_raw, &unmap.ip);
+        if (r < 0)
+                return r;
+        is_range = kind == EVENT_TP_MUNMAP ? unmapped_range(get_u64(arguments), get_u64(arguments + 8), &unmap)
+                                           : remapped_range(arguments, &unmap);
+        put_owner(ret, is_range ? RECORD_UNMAP : RECORD_OTHER, bytes + SAMPLE_OWNER,
+                  get_u64(bytes + SAMPLE_OWNER + OWNER_TIME));
+        if (is_range)
+                ret->unmap = unmap;
+        return 0;
+}
+
 static int decode_sample(const struct sample_layout *layout, const struct perf_event_header *header, struct record *ret)
 {
         const uint8_t *owner = (const uint8_t *)header + SAMPLE_OWNER;
-        int kind = sample_kind(layout, header);
+        bool is_ours;
+        int kind = sample_kind(layout, header, &is_ours);
 
         switch (kind) {
         case EVENT_ENTRY:
@@ -298,6 +413,9 @@ static int decode_sample(const struct sample_layout *layout, const struct perf_e
         case EVENT_TP_KERNEL:
         case EVENT_TP_HIGH:
                 return decode_tracepoint(header, (enum event_kind)kind, ret);
+        case EVENT_TP_MUNMAP:
+        case EVENT_TP_MREMAP:
+                return decode_unmap(header, (enum event_kind)kind, ret);
         case EVENT_SIDEBAND: /* a dummy event counts nothing and so takes no samples, but they would have a time */
                 if (header->size < SAMPLE_OWNER + OWNER_TIME + 8)
                         return -EBADMSG;
@@ -429,28 +547,39 @@ int sample_decode(const struct sample_layout *layout, const struct perf_event_he
         }
 }
 
-int sample_stamp(const struct sample_layout *layout, const struct perf_event_header *header, uint64_t *ret_time_ns)
+static size_t look_bytes(const struct sample_layout *layout, enum event_kind kind)
 {
-        size_t at;
+        if (sample_is_of_page(kind))
+                return event_sample_bytes(kind, layout->detail, layout->physical);
+        return kind == EVENT_SIDEBAND ? SAMPLE_OWNER + OWNER_TIME + 8 : RAW_DATA + RAW_MIN_BYTES;
+}
+
+int sample_look(const struct sample_layout *layout, const struct perf_event_header *header, struct sample_look *ret)
+{
+        const uint8_t *bytes = (const uint8_t *)header;
+        uint64_t time_ns;
+        bool is_ours;
+        size_t owner;
         int kind, r;
 
         if (header->type != PERF_RECORD_SAMPLE) {
-                r = trailer_time(header, ret_time_ns);
-                return r < 0 ? r : N_EVENT_KINDS;
+                r = trailer_time(header, &time_ns);
+                if (r < 0)
+                        return r;
+                *ret = (struct sample_look){.kind = N_EVENT_KINDS, .is_ours = true, .time_ns = time_ns};
+                return 0;
         }
-        kind = sample_kind(layout, header);
-        if (kind < 0)
-                return kind;
-        at = owner_offset(layout, (enum event_kind)kind) + OWNER_TIME;
-        if (header->size < at + 8)
+        kind = sample_kind(layout, header, &is_ours);
+        if (kind < 0 || header->size < look_bytes(layout, (enum event_kind)kind))
                 return -EBADMSG;
-        *ret_time_ns = get_u64((const uint8_t *)header + at);
-        return kind;
-}
-
-int sample_time(const struct sample_layout *layout, const struct perf_event_header *header, uint64_t *ret_time_ns)
-{
-        int r = sample_stamp(layout, header, ret_time_ns);
-
-        return r < 0 ? r : 0;
+        owner = owner_offset(layout, (enum event_kind)kind);
+        *ret = (struct sample_look){.kind = kind,
+                                    .is_ours = is_ours,
+                                    .tid = (pid_t)get_u32(bytes + owner + 4),
+                                    .time_ns = get_u64(bytes + owner + OWNER_TIME)};
+        if (sample_is_of_page(kind))
+                ret->addr = get_u64(bytes + owner + OWNER_ADDR);
+        else if (kind != EVENT_SIDEBAND)
+                ret->addr = get_u64(bytes + RAW_ADDR);
+        return 0;
 }

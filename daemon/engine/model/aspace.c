@@ -12,6 +12,10 @@
  *
  * Neighbours with equal attributes are not merged: the kernel merges VMAs by rules that a record does not tell, and
  * says what came out of it by the extents of its next record.
+ *
+ * What is taken out and not replaced is buried: a ring of the latest burials, in the order of their times, for the
+ * verdict on a signal. A search for an address goes through them backwards, which a signal is rare enough for; a tree
+ * of ranges would have to be kept for each of many removals that nobody ever asks about.
  */
 #include "daemon/engine/model/aspace.h"
 
@@ -32,6 +36,9 @@ struct aspace {
         size_t n_entries;
         size_t n_allocated;
         size_t last_hit; /* an index that may be out of date or out of bounds: checked before use */
+        /* A ring once there are ASPACE_MAX_BURIALS: the oldest is at first_burial, which is 0 until then. */
+        struct burial *burials;
+        size_t first_burial, n_burials, size_burials;
 };
 
 int aspace_new(struct aspace **ret)
@@ -48,7 +55,10 @@ void aspace_clear(struct aspace *aspace)
 {
         for (size_t i = 0; i < aspace->n_entries; i++)
                 map_unref(aspace->entries[i].map);
+        for (size_t i = 0; i < aspace->n_burials; i++)
+                map_unref(aspace->burials[i].map);
         free(aspace->entries);
+        free(aspace->burials);
         *aspace = (struct aspace){0};
 }
 
@@ -199,15 +209,63 @@ static struct change change_of_range(const struct aspace *aspace, uint64_t start
         return change;
 }
 
-/* middle: borrowed, NULL = leave the range empty. */
+/* Room for n more burials, as far as they are kept. */
+static int reserve_burials(struct aspace *aspace, size_t n)
+{
+        size_t n_wanted = MIN_OF(aspace->n_burials + n, (size_t)ASPACE_MAX_BURIALS);
+        size_t size = MIN_OF(MAX_OF(n_wanted, 2 * aspace->size_burials), (size_t)ASPACE_MAX_BURIALS);
+        struct burial *burials;
+
+        if (n_wanted <= aspace->size_burials)
+                return 0;
+        burials = reallocarray(aspace->burials, size, sizeof(*burials));
+        if (!burials)
+                return -ENOMEM;
+        aspace->burials = burials;
+        aspace->size_burials = size;
+        return 0;
+}
+
+static void put_burial(struct aspace *aspace, const struct burial *burial)
+{
+        struct burial *at;
+
+        if (aspace->n_burials < ASPACE_MAX_BURIALS) {
+                at = &aspace->burials[aspace->n_burials++];
+        } else {
+                at = &aspace->burials[aspace->first_burial];
+                aspace->first_burial = (aspace->first_burial + 1) % ASPACE_MAX_BURIALS;
+                map_unref(at->map);
+        }
+        *at = *burial;
+        map_ref(at->map);
+}
+
+/* Remember the entries of the change, as far as [start, end) takes them away. Needs reserve_burials(). */
+static void bury(struct aspace *aspace, const struct change *change, uint64_t start, uint64_t end,
+                 const struct burial *doer)
+{
+        for (size_t i = 0; i < change->n_out; i++) {
+                const struct entry *entry = &aspace->entries[change->first + i];
+                struct burial burial = {
+                        .map = entry->map,
+                        .start = MAX_OF(start, entry->start),
+                        .end = MIN_OF(end, entry->end),
+                        .time_ns = doer->time_ns,
+                        .tid = doer->tid,
+                        .ip = doer->ip,
+                };
+
+                put_burial(aspace, &burial);
+        }
+}
+
+/* middle: borrowed. */
 static int replace(struct aspace *aspace, uint64_t start, uint64_t end, struct map *middle)
 {
         CLEANUP(change_deinit) struct change change = change_of_range(aspace, start, end);
-        int r;
+        int r = change_prepare(aspace, start, end, middle, &change);
 
-        if (!middle && change.n_out == 0)
-                return 0;
-        r = change_prepare(aspace, start, end, middle, &change);
         if (r == 0)
                 change_apply(aspace, &change);
         return r;
@@ -245,11 +303,66 @@ int aspace_overlay(struct aspace *aspace, const struct map_spec *spec)
         return r;
 }
 
-int aspace_remove(struct aspace *aspace, uint64_t start, uint64_t end)
+int aspace_unmap(struct aspace *aspace, uint64_t start, uint64_t end, const struct burial *doer)
 {
+        CLEANUP(change_deinit) struct change change = {0};
+        int r;
+
         if (!is_range(start, end))
                 return -EINVAL;
-        return replace(aspace, start, end, NULL);
+        change = change_of_range(aspace, start, end);
+        if (change.n_out == 0)
+                return 0;
+        r = reserve_burials(aspace, change.n_out);
+        if (r == 0)
+                r = change_prepare(aspace, start, end, NULL, &change);
+        if (r < 0)
+                return r;
+        bury(aspace, &change, start, end, doer);
+        change_apply(aspace, &change);
+        return 0;
+}
+
+int aspace_remove(struct aspace *aspace, uint64_t start, uint64_t end)
+{
+        const struct burial nobody = {0};
+
+        return aspace_unmap(aspace, start, end, &nobody);
+}
+
+const struct burial *aspace_burial(const struct aspace *aspace, uint64_t addr)
+{
+        for (size_t i = aspace->n_burials; i-- > 0;) {
+                const struct burial *burial = &aspace->burials[(aspace->first_burial + i) % ASPACE_MAX_BURIALS];
+
+                if (addr >= burial->start && addr < burial->end)
+                        return burial;
+        }
+        return NULL;
+}
+
+int aspace_copy(const struct aspace *aspace, struct aspace **ret)
+{
+        struct aspace *copy = NULL;
+        int r = aspace_new(&copy);
+
+        if (r == 0)
+                r = reserve(copy, aspace->n_entries);
+        if (r == 0)
+                r = reserve_burials(copy, aspace->n_burials);
+        if (r < 0) {
+                aspace_free(copy);
+                return r;
+        }
+        for (size_t i = 0; i < aspace->n_entries; i++) {
+                copy->entries[i] = aspace->entries[i];
+                map_ref(copy->entries[i].map);
+        }
+        copy->n_entries = aspace->n_entries;
+        for (size_t i = 0; i < aspace->n_burials; i++)
+                put_burial(copy, &aspace->burials[(aspace->first_burial + i) % ASPACE_MAX_BURIALS]);
+        *ret = copy;
+        return 0;
 }
 
 struct map *aspace_lookup(struct aspace *aspace, uint64_t addr)

@@ -10,10 +10,21 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "daemon/engine/model/map.h"
 
+#define ASPACE_MAX_BURIALS 1024
+
 struct aspace;
+
+struct burial {              /* something that was mapped here earlier in this trace */
+        struct map *map;     /* as it was before; one reference is its owner's */
+        uint64_t start, end; /* the part of it that went */
+        uint64_t time_ns;    /* when it was unmapped, or 0: when is not known, only that it was */
+        pid_t tid;           /* who, 0 = not known */
+        uint64_t ip;         /* user code that called, 0 = not known */
+};
 
 int aspace_new(struct aspace **ret) MUST_CHECK;
 struct aspace *aspace_free(struct aspace *aspace); /* drops its references; returns NULL */
@@ -25,7 +36,18 @@ struct aspace *aspace_free(struct aspace *aspace); /* drops its references; retu
 int aspace_overlay(struct aspace *aspace, const struct map_spec *spec) MUST_CHECK;
 /* Nothing is mapped in [start, end). Errors as above. */
 int aspace_remove(struct aspace *aspace, uint64_t start, uint64_t end) MUST_CHECK;
-/* exec: everything is gone. */
+/*
+ * As aspace_remove(), knowing who did it: what went is remembered for aspace_burial(), with time, tid and ip of doer
+ * (the rest of it is not read). aspace_remove() remembers it without a doer; what aspace_overlay() replaces is not
+ * buried, because something is there again. At most ASPACE_MAX_BURIALS, the oldest are forgotten first.
+ */
+int aspace_unmap(struct aspace *aspace, uint64_t start, uint64_t end, const struct burial *doer) MUST_CHECK;
+/* What was mapped at addr and went last; borrowed until the next change; NULL = nothing is known to have been. */
+const struct burial *aspace_burial(const struct aspace *aspace, uint64_t addr);
+/* fork(2): the same maps (shared objects, they are immutable) and burials in an address space of its own. 0 or -ENOMEM.
+ */
+int aspace_copy(const struct aspace *aspace, struct aspace **ret) MUST_CHECK;
+/* exec: everything is gone, the burials too. */
 void aspace_clear(struct aspace *aspace);
 
 /* The map that holds addr, borrowed until the next change; NULL = none known. */

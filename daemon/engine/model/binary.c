@@ -171,6 +171,11 @@ unsigned int binary_type(const struct binary *binary)
         return binary->header.e_type;
 }
 
+bool binary_is_32bit(const struct binary *binary)
+{
+        return binary->header.e_ident[EI_CLASS] == ELFCLASS32;
+}
+
 size_t binary_count_segments(const struct binary *binary)
 {
         return binary->n_segments;

@@ -63,6 +63,7 @@ int binary_open_memory(const void *bytes, size_t n_bytes, struct binary **ret) M
 struct binary *binary_close(struct binary *binary); /* NULL passes through; returns NULL */
 
 unsigned int binary_type(const struct binary *binary); /* ET_EXEC, ... */
+bool binary_is_32bit(const struct binary *binary);     /* ELFCLASS32 */
 size_t binary_count_segments(const struct binary *binary);
 size_t binary_count_sections(const struct binary *binary);
 /* false: the file does not have it, although its header counts it. */

@@ -218,7 +218,7 @@ static void classify_completed(struct fault *fault, const struct view *view)
         }
 }
 
-static bool is_guard(const struct map *map, const struct map *above)
+bool classify_is_guard(const struct map *map, const struct map *above)
 {
         return !map->readable && !map->writable && !map->executable && above && above->start == map->end &&
                above->writable && (above->kind == MAP_KIND_ANON || above->kind == MAP_KIND_STACK);
@@ -231,7 +231,7 @@ static void classify_failed(struct fault *fault, const struct view *view)
 
         fault->outcome = OUTCOME_FAILED;
         if (view->map)
-                answer(fault, is_guard(view->map, above) ? CAUSE_GUARD_PAGE : CAUSE_ACCESS_DENIED, false);
+                answer(fault, classify_is_guard(view->map, above) ? CAUSE_GUARD_PAGE : CAUSE_ACCESS_DENIED, false);
         else if (above && above->kind == MAP_KIND_STACK && above->start - fault->addr <= GROWTH_REACH_BYTES)
                 answer(fault, CAUSE_STACK_OVERFLOW, false);
         else
@@ -267,6 +267,25 @@ static bool may_be_interrupted(const struct view *view)
         return !is_file || view->context->userfault;
 }
 
+/*
+ * The kernel refused, that is certain, and on what grounds where only one fits; that a map was meant to guard, and how
+ * long a file was, is concluded as it is without a signal.
+ */
+static void classify_signalled(struct fault *fault, const struct view *view)
+{
+        bool is_denied = view->map && fault->access != ACCESS_UNKNOWN && !map_permits(view->map, fault->access);
+        bool may_be_short = view->map && !may_be_interrupted(view) && !view->context->file_size_known;
+
+        fault->outcome = OUTCOME_FAILED;
+        if (!view->map || denied(fault, view)) {
+                classify_failed(fault, view);
+                if (fault->cause == CAUSE_UNMAPPED || (fault->cause == CAUSE_ACCESS_DENIED && is_denied))
+                        fault->evidence = EVIDENCE_MEASURED;
+        } else {
+                answer(fault, beyond_eof(fault, view) || may_be_short ? CAUSE_BEYOND_EOF : CAUSE_UNKNOWN, false);
+        }
+}
+
 static void classify_uncompleted(struct fault *fault, const struct view *view)
 {
         /* Only calls are emulated; who reads the page is sent SIGSEGV (vsyscall_64.c, emulate_vsyscall). */
@@ -276,6 +295,8 @@ static void classify_uncompleted(struct fault *fault, const struct view *view)
         } else if (fault->addr >= EVENT_USER_END) {
                 fault->outcome = OUTCOME_FAILED;
                 answer(fault, CAUSE_KERNEL_ADDRESS, true);
+        } else if (fault->signalled) {
+                classify_signalled(fault, view);
         } else if (!view->map || denied(fault, view)) {
                 classify_failed(fault, view);
         } else if (beyond_eof(fault, view)) {
@@ -306,7 +327,7 @@ void classify(struct fault *fault, const struct classify_context *context)
 
         if (fault->completed) {
                 classify_completed(fault, &view);
-        } else if (fault->incomplete) {
+        } else if (fault->incomplete && !fault->signalled) {
                 fault->outcome = OUTCOME_NONE;
                 answer(fault, CAUSE_UNKNOWN, false);
         } else {

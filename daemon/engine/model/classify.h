@@ -21,5 +21,8 @@ struct classify_context {
 /* What the fault wanted to do: by the error code, or that it fetched an instruction, or ACCESS_UNKNOWN. */
 enum access classify_access(const struct fault *fault);
 
+/* The map permits nothing, and right above it is writable anonymous memory or a stack. above may be NULL. */
+bool classify_is_guard(const struct map *map, const struct map *above);
+
 /* Sets fault->outcome, access, cause, evidence. */
 void classify(struct fault *fault, const struct classify_context *context);

@@ -33,6 +33,7 @@ struct fault {
         bool loss_seen;  /* records were lost while it was open: the completion may be that of a later fault */
         bool stack_grew; /* the kernel grew [stack] over addr during this fault */
         bool ended;      /* not completed, and the thread or the trace ended meanwhile */
+        bool signalled;  /* not completed: the thread was seen to be sent SIGSEGV or SIGBUS for it */
         enum mode mode;
         struct page_state before, after;
 

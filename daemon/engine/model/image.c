@@ -185,6 +185,7 @@ static int fill_image(struct image *image, const struct image_file *file)
         if (type != ET_EXEC && type != ET_DYN)
                 return -ENOEXEC;
         image->fixed = type == ET_EXEC;
+        image->is_32bit = binary_is_32bit(file->binary);
         r = read_segments(image, file);
         if (r < 0)
                 return r;
@@ -279,6 +280,11 @@ const struct image_segment *image_segment_at(const struct image *image, size_t i
 bool image_is_fixed(const struct image *image)
 {
         return image->fixed;
+}
+
+bool image_is_32bit(const struct image *image)
+{
+        return image->is_32bit;
 }
 
 bool image_covers(const struct image *image, uint64_t vaddr)

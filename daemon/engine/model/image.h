@@ -58,6 +58,8 @@ const struct image_segment *image_segment_at(const struct image *image,
                                              size_t index); /* in address order; owned by the image */
 /* The addresses are absolute (ET_EXEC): its load bias is 0 wherever it was mapped to run. */
 bool image_is_fixed(const struct image *image);
+/* ELFCLASS32: a program or library of 32-bit processes. */
+bool image_is_32bit(const struct image *image);
 /* Whether a link-time address belongs to a PT_LOAD's memory image (filesz or, behind it, .bss up to memsz). */
 bool image_covers(const struct image *image, uint64_t vaddr);
 

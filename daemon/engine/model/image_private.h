@@ -7,6 +7,7 @@
 
 struct image {
         bool fixed;
+        bool is_32bit;
         bool has_own_symtab;            /* a .symtab with symbols in it */
         struct image_segment *segments; /* by address */
         size_t n_segments;

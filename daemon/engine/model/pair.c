@@ -495,6 +495,28 @@ int pair_expire(struct pair *pair, uint64_t before_ns, bool (*is_hopeless)(void 
         return 0;
 }
 
+/*
+ * A fault that was given up already, or that another record closed, has gone out as not completed: nothing is left to
+ * say. Nor is a fault that the kernel takes on its own behalf and ends with EFAULT: no signal comes of it, and before
+ * one comes of the same page, the entry of its own fault has closed that one.
+ */
+int pair_fail(struct pair *pair, pid_t tid, uint64_t addr)
+{
+        struct thread *thread;
+        int r = reserve_done(pair, 1);
+
+        if (r < 0 || !pair->n_slots)
+                return r;
+        thread = pair->slots[find_slot(pair, tid)];
+        if (!thread || !thread->is_open || thread->fault.addr >> PAGE_SHIFT != addr >> PAGE_SHIFT)
+                return 0;
+        /* A completion may have been lost, and after it the entry that the signal is about. */
+        thread->fault.signalled = !loss_since_entry(pair, thread);
+        r = thread->fault.signalled;
+        abandon(pair, thread);
+        return r;
+}
+
 int pair_end(struct pair *pair)
 {
         int r = reserve_done(pair, pair->n_open);

@@ -38,6 +38,13 @@ int pair_feed(struct pair *pair, const struct record *record, uint32_t cpu) MUST
  */
 int pair_expire(struct pair *pair, uint64_t before_ns, bool (*is_hopeless)(void *user, const struct fault *fault),
                 void *user) MUST_CHECK;
+/*
+ * The thread was sent a signal for a fault at addr (never one that a process sent): the fault it has open there, or on
+ * the same page where addr is not exact, never completed. It is finished at once, with `signalled`, as pair_next() will
+ * tell. 1 = there was one; 0 = none is open, because it was given out already or never seen, or records were lost since
+ * its entry, so that the signal may be about a later one: then it is finished as incomplete; or -ENOMEM.
+ */
+int pair_fail(struct pair *pair, pid_t tid, uint64_t addr) MUST_CHECK;
 /* The trace ends: everything still open comes out, with `ended`. 0 or -ENOMEM. */
 int pair_end(struct pair *pair) MUST_CHECK;
 /*
