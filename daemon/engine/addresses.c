@@ -27,18 +27,153 @@
 #define USERFAULT_CHEAP_NS NSEC_PER_MSEC
 #define USERFAULT_WAIT_NS (UINT64_C(100) * NSEC_PER_MSEC)
 
-int addresses_init(struct addresses *addresses, int maps_fd, int smaps_fd)
+/* The aspace is the caller's to fill in. NULL: out of memory. */
+static struct addresses *allocate(uint32_t id, unsigned int *name_budget)
 {
-        *addresses = (struct addresses){.maps_fd = maps_fd, .smaps_fd = smaps_fd};
-        return aspace_new(&addresses->aspace);
+        struct addresses *addresses = calloc(1, sizeof(*addresses));
+
+        if (addresses)
+                *addresses = (struct addresses){
+                        .n_refs = 1, .id = id, .name_budget = name_budget, .maps_fd = -1, .smaps_fd = -1};
+        return addresses;
 }
 
-void addresses_deinit(struct addresses *addresses)
+int addresses_new(uint32_t id, unsigned int *name_budget, struct addresses **ret)
 {
+        struct addresses *addresses = allocate(id, name_budget);
+        int r = addresses ? aspace_new(&addresses->aspace) : -ENOMEM;
+
+        if (r < 0)
+                free(addresses);
+        else
+                *ret = addresses;
+        return r;
+}
+
+int addresses_fork(const struct addresses *parent, uint32_t id, struct addresses **ret)
+{
+        struct addresses *addresses = allocate(id, parent->name_budget);
+        int r = addresses ? aspace_copy(parent->aspace, &addresses->aspace) : -ENOMEM;
+
+        if (r < 0) {
+                free(addresses);
+                return r;
+        }
+        addresses->snapshot_ns = parent->snapshot_ns;
+        addresses->no_query = parent->no_query;
+        addresses->heap = parent->heap;
+        addresses->program_inode = parent->program_inode;
+        addresses->program_end = parent->program_end;
+        /* A child inherits registrations only where its parent's manager asked for it (userfaultfd(2)). */
+        addresses->userfault_known = parent->userfault_known && !parent->n_userfault;
+        *ret = addresses;
+        return 0;
+}
+
+static struct map_spec spec_of(const struct map *map)
+{
+        return (struct map_spec){.start = map->start,
+                                 .end = map->end,
+                                 .offset = map->offset,
+                                 .readable = map->readable,
+                                 .writable = map->writable,
+                                 .executable = map->executable,
+                                 .shared = map->shared,
+                                 .hugetlb = map->kind == MAP_KIND_HUGETLB,
+                                 .major = map->major,
+                                 .minor = map->minor,
+                                 .inode = map->inode,
+                                 .path = map->path,
+                                 .n_path = strlen(map->path)};
+}
+
+/* *addr: the first in [*addr, end) where nothing is known to be mapped, until *ret_end. false: there is none. */
+static bool find_gap(struct aspace *aspace, uint64_t *addr, uint64_t end, uint64_t *ret_end)
+{
+        const struct map *map;
+
+        while (*addr < end && (map = aspace_lookup(aspace, *addr)))
+                *addr = map->end;
+        if (*addr >= end)
+                return false;
+        map = aspace_above(aspace, *addr);
+        *ret_end = map ? MIN_OF(map->start, end) : end;
+        return true;
+}
+
+static int fill_gaps(struct aspace *aspace, const struct map *map)
+{
+        uint64_t start = map->start, end;
+        int r = 0;
+
+        while (r >= 0 && find_gap(aspace, &start, map->end, &end)) {
+                struct map_spec spec = spec_of(map);
+
+                spec.start = start;
+                spec.end = end;
+                spec.offset += map->inode ? start - map->start : 0;
+                r = aspace_overlay(aspace, &spec);
+                start = end;
+        }
+        return r;
+}
+
+static bool knows_of(struct aspace *aspace, uint64_t start, uint64_t end)
+{
+        const struct map *above;
+
+        if (aspace_lookup(aspace, start))
+                return true;
+        above = aspace_above(aspace, start);
+        return above && above->start < end;
+}
+
+bool addresses_join(struct addresses *addresses, const struct addresses *from)
+{
+        bool agrees = true;
+
+        for (size_t i = 0; i < aspace_count(from->aspace); i++) {
+                const struct map *map = aspace_at(from->aspace, i);
+
+                if (aspace_lookup(addresses->aspace, map->start) == map)
+                        continue; /* as it was when they were taken for two */
+                agrees &= !knows_of(addresses->aspace, map->start, map->end);
+                if (fill_gaps(addresses->aspace, map) < 0)
+                        return false;
+        }
+        return agrees;
+}
+
+struct addresses *addresses_ref(struct addresses *addresses)
+{
+        addresses->n_refs++;
+        return addresses;
+}
+
+struct addresses *addresses_unref(struct addresses *addresses)
+{
+        if (!addresses || --addresses->n_refs)
+                return NULL;
         cleanup_close(&addresses->maps_fd);
         cleanup_close(&addresses->smaps_fd);
         free(addresses->userfault);
-        addresses->aspace = aspace_free(addresses->aspace);
+        aspace_free(addresses->aspace);
+        free(addresses);
+        return NULL;
+}
+
+void addresses_give(struct addresses *addresses, int maps_fd, int smaps_fd)
+{
+        cleanup_close(&addresses->maps_fd);
+        cleanup_close(&addresses->smaps_fd);
+        addresses->maps_fd = maps_fd;
+        addresses->smaps_fd = smaps_fd;
+}
+
+void addresses_abandon(struct addresses *addresses)
+{
+        addresses_give(addresses, -1, -1);
+        addresses->userfault_wanted = addresses->userfault_pending = false;
 }
 
 static int overlay_confirmed(struct addresses *addresses, const struct map_spec *spec)
@@ -201,18 +336,22 @@ int addresses_record(struct addresses *addresses, const struct record *record)
         return r == -EINVAL ? 0 : r;
 }
 
-void addresses_exec(struct addresses *addresses)
+int addresses_unmap(struct addresses *addresses, const struct record *record)
 {
-        aspace_clear(addresses->aspace);
-        cleanup_close(&addresses->maps_fd);
-        cleanup_close(&addresses->smaps_fd);
-        addresses->maps_fd = addresses->smaps_fd = -1;
-        addresses->n_userfault = 0;
+        const struct record_unmap *unmap = &record->unmap;
+        struct burial doer = {.time_ns = record->time_ns, .tid = record->tid, .ip = unmap->ip};
+        int r;
+
+        if (record->time_ns < addresses->snapshot_ns)
+                return 0;
+        r = aspace_unmap(addresses->aspace, unmap->start, unmap->start + unmap->len_bytes, &doer);
+        return r == -EINVAL ? 0 : r;
+}
+
+void addresses_begin_program(struct addresses *addresses)
+{
         addresses->userfault_known = true; /* a registration does not survive an exec */
-        addresses->userfault_wanted = addresses->userfault_pending = false;
-        addresses->generation++;
         addresses->heap = HEAP_LOADING;
-        addresses->program_inode = addresses->program_end = 0;
 }
 
 /* Without PROCMAP_QUERY: everything is read again, but not more often than the target can bear. */
@@ -262,9 +401,9 @@ static void ask_name(struct addresses *addresses, struct map *map)
         struct map_spec spec;
 
         if (map->named || map->kind != MAP_KIND_ANON || map->path[0] || addresses->maps_fd < 0 || addresses->no_query ||
-            !addresses->name_budget)
+            !*addresses->name_budget)
                 return;
-        addresses->name_budget--;
+        --*addresses->name_budget;
         map->named = true;
         if (procfile_query(addresses->maps_fd, map->start, name, sizeof(name), &spec) != PROCFILE_MAP || spec.inode ||
             spec.end < map->end || spec.shared != map->shared || !spec.n_path)

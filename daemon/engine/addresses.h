@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The upkeep of one trace's address space: the snapshot at the attach, the records afterwards, and questions to /proc
- * where a fault contradicts what is known (no event tells of munmap, mremap or a shrinking heap).
+ * The upkeep of one address space: the snapshot at the attach, the records afterwards, and questions to /proc where a
+ * fault contradicts what is known (no event tells of munmap, mremap or a shrinking heap, unless --unmaps is given).
+ *
+ * There is one for each memory, not for each process: children of vfork(2) and of clone(2) with CLONE_VM share it. It
+ * is counted by reference, because faults that wait to be shown outlive an exec.
  */
 #pragma once
 
@@ -17,12 +20,15 @@ struct address_range {
 };
 
 struct addresses {
+        unsigned int n_refs;
+        unsigned int n_processes; /* that have this memory now */
+        uint32_t id;              /* within the trace, never used again: answers that come late name it */
         struct aspace *aspace;
-        int maps_fd, smaps_fd;    /* owned, -1 = none */
-        uint64_t snapshot_ns;     /* map records stamped earlier are in the snapshot already */
-        bool no_query;            /* the kernel has no PROCMAP_QUERY: the whole text is read instead */
-        uint64_t text_read_ns;    /* when it was last read */
-        unsigned int name_budget; /* questions left in this pass that only serve better names */
+        int maps_fd, smaps_fd;     /* owned, -1 = none */
+        uint64_t snapshot_ns;      /* map records stamped earlier are in the snapshot already */
+        bool no_query;             /* the kernel has no PROCMAP_QUERY: the whole text is read instead */
+        uint64_t text_read_ns;     /* when it was last read */
+        unsigned int *name_budget; /* borrowed: questions left in this pass that only serve better names */
         /*
          * The program heap is reported as plain anonymous memory when it first appears, because the kernel names it
          * only once it has grown (mm/mmap.c, brk: the map is made before mm->brk moves). After an exec it is known all
@@ -37,12 +43,23 @@ struct addresses {
         bool userfault_wanted;  /* the owner is to read VmFlags and bring them by addresses_take_smaps() */
         bool userfault_pending; /* ... and has not yet */
         uint64_t userfault_wanted_ns, userfault_asked_ns, userfault_answered_ns, userfault_cost_ns;
-        uint32_t generation; /* grows with each exec: what was read before is about memory that is gone */
 };
 
-/* Takes the descriptors. 0 or -ENOMEM. */
-int addresses_init(struct addresses *addresses, int maps_fd, int smaps_fd) MUST_CHECK;
-void addresses_deinit(struct addresses *addresses);
+/* Empty, without descriptors; one reference is the caller's. 0 or -ENOMEM. */
+int addresses_new(uint32_t id, unsigned int *name_budget, struct addresses **ret) MUST_CHECK;
+/* fork(2): what is mapped is the same, from now on each has its own. Errors as above. */
+int addresses_fork(const struct addresses *parent, uint32_t id, struct addresses **ret) MUST_CHECK;
+/*
+ * They were one all the time: what `from` knows where this knows nothing is mapped in both. false: they contradict each
+ * other, and which of them is newer only /proc can tell (or there was no memory for all).
+ */
+bool addresses_join(struct addresses *addresses, const struct addresses *from) MUST_CHECK;
+struct addresses *addresses_ref(struct addresses *addresses);
+struct addresses *addresses_unref(struct addresses *addresses); /* NULL passes through; returns NULL */
+/* Of its /proc files; taken, -1 = none. */
+void addresses_give(struct addresses *addresses, int maps_fd, int smaps_fd);
+/* No process has this memory any more: nothing can be asked about it. */
+void addresses_abandon(struct addresses *addresses);
 
 /* Read /proc/PID/maps now. 0 or -errno (the process may just have gone: not fatal). */
 int addresses_snapshot(struct addresses *addresses) MUST_CHECK;
@@ -54,8 +71,10 @@ void addresses_take_smaps(struct addresses *addresses, const char *text, size_t 
                           uint64_t ended_ns);
 /* Apply a MAP record. */
 int addresses_record(struct addresses *addresses, const struct record *record) MUST_CHECK;
-/* After an exec nothing known is true, and the old descriptors answer for the old memory. */
-void addresses_exec(struct addresses *addresses);
+/* Apply an UNMAP record: what went is remembered, with who did it. */
+int addresses_unmap(struct addresses *addresses, const struct record *record) MUST_CHECK;
+/* This new memory is that of a program which the kernel loads now, seen from its first map on. */
+void addresses_begin_program(struct addresses *addresses);
 
 /*
  * The map at addr, after asking /proc if what is known contradicts the fault: nothing known there, or an access that

@@ -61,17 +61,47 @@ static struct attach *attach_new(struct engine *engine, struct peer *peer, const
         return attach;
 }
 
+/* Why a request cannot even be passed on; NULL = it can. */
+static const char *objection(const struct proto_attach *request)
+{
+        const struct proto_string *glob = &request->filter.map_glob, *unit = &request->unit;
+
+        if (glob->n_bytes && memchr(glob->data, 0, glob->n_bytes))
+                return "the pattern for map paths holds a NUL byte; leave it out";
+        if (unit->n_bytes >= LINK_UNIT_BYTES)
+                return "the name of the unit is longer than 511 bytes; use the path of its cgroup";
+        if (unit->n_bytes && memchr(unit->data, 0, unit->n_bytes))
+                return "the name of the unit holds a NUL byte; leave it out";
+        return NULL;
+}
+
+/* What the request asks for is the monitor's to judge: it refuses what it does not know. */
+static void ask_monitor(struct engine *engine, const struct attach *attach, const struct proto_attach *request)
+{
+        struct link_message message = {.type = LINK_ATTACH,
+                                       .attach = {.conn = attach->peer->conn,
+                                                  .req = attach->req,
+                                                  .pid = request->pid,
+                                                  .detail = request->detail,
+                                                  .flags = request->flags,
+                                                  .ptrace = request->ptrace}};
+
+        if (request->unit.n_bytes)
+                memcpy(message.attach.unit, request->unit.data, request->unit.n_bytes);
+        engine_tell(engine, &message);
+}
+
 void attaches_ask(struct engine *engine, struct peer *peer, const struct proto_attach *request)
 {
-        const struct proto_string *glob = &request->filter.map_glob;
+        const char *text = objection(request);
         struct attach *attach;
 
         if (peer->n_subscriptions >= PEER_MAX_SUBSCRIPTIONS) {
                 peer_error(peer, request->req, EUSERS, "a client may trace 64 processes at a time; use another client");
                 return;
         }
-        if (glob->n_bytes && memchr(glob->data, 0, glob->n_bytes)) {
-                peer_error(peer, request->req, EINVAL, "the pattern for map paths holds a NUL byte; leave it out");
+        if (text) {
+                peer_error(peer, request->req, EINVAL, text);
                 return;
         }
         attach = attach_new(engine, peer, request);
@@ -82,14 +112,7 @@ void attaches_ask(struct engine *engine, struct peer *peer, const struct proto_a
         attach->next = engine->attaches;
         engine->attaches = attach;
         peer->n_subscriptions++;
-        engine_tell(engine,
-                    &(struct link_message){
-                            .type = LINK_ATTACH,
-                            .attach = {.conn = peer->conn,
-                                       .req = attach->req,
-                                       .pid = request->pid,
-                                       .detail = request->detail,
-                                       .flags = request->flags}}); /* the monitor refuses what it does not know */
+        ask_monitor(engine, attach, request);
 }
 
 struct attach *attaches_find(const struct engine *engine, uint32_t req)
@@ -153,6 +176,7 @@ void attaches_tell(struct trace *trace, const struct subscription *subscription,
                 .req = client_req,
                 .pid = trace->pid,
                 .detail = (uint8_t)trace->info.detail,
+                .ptrace = (uint8_t)trace->started.ptrace,
                 .n_threads = trace->started.n_threads,
                 .time_ns = trace->started.time_ns,
                 .kernel_base = subscription->kernel_base,
@@ -174,22 +198,6 @@ static bool lacks(const struct trace *trace, unsigned int bit)
         return degraded & 1u << bit;
 }
 
-static struct outframe *degraded_frame(const struct trace *trace, unsigned int bit)
-{
-        uint8_t bytes[PROTO_HEADER_BYTES + 2048];
-        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
-        struct proto_degraded message;
-        char reason[LINK_TEXT_BYTES];
-
-        message.what.data = degraded_what(bit);
-        message.what.n_bytes = (uint32_t)strlen(message.what.data);
-        degraded_reason(bit, trace->started.degraded_errno[bit], reason, sizeof(reason));
-        message.reason = (struct proto_string){.data = reason, .n_bytes = (uint32_t)strlen(reason)};
-        if (proto_encode_degraded(&buffer, trace->id, &message) < 0)
-                return NULL;
-        return outframe_new(MESSAGE_DEGRADED, bytes, buffer.n_bytes);
-}
-
 /* In the subscription's own queue: before its first fault, whoever else is told of the trace. */
 static void tell_degraded(const struct trace *trace, struct subscription *subscription)
 {
@@ -198,7 +206,7 @@ static void tell_degraded(const struct trace *trace, struct subscription *subscr
 
                 if (!lacks(trace, bit))
                         continue;
-                frame = degraded_frame(trace, bit);
+                frame = degraded_frame(trace->id, bit, trace->started.degraded_errno[bit]);
                 if (!frame || queue_push(&subscription->queue, frame) < 0)
                         return; /* no memory: the trace itself goes on */
         }

@@ -66,6 +66,14 @@ static void drop_peer(struct engine *engine, struct peer_entry *entry)
         entry->gone = true;
 }
 
+static struct subscription *find_subscription(const struct peer *peer, uint32_t trace)
+{
+        for (struct subscription *s = peer->subscriptions; s; s = s->next_in_peer)
+                if (s->trace == trace && !s->ended)
+                        return s;
+        return NULL;
+}
+
 static void resume(struct engine *engine, struct peer *peer, const struct peer_command *command)
 {
         struct trace *trace = engine_find_trace(engine, command->trace);
@@ -74,8 +82,12 @@ static void resume(struct engine *engine, struct peer *peer, const struct peer_c
                                          .count_limit = command->resume.count_limit,
                                          .hide_kernel = peer->hide_kernel,
                                          .resume = &command->resume};
-        struct subscription *subscription = NULL;
+        struct subscription *subscription = find_subscription(peer, command->trace);
 
+        if (trace && subscription) { /* asked of two engines, of which the first one died before it read it */
+                attaches_tell(trace, subscription, command->resume.req);
+                return;
+        }
         if (trace && trace->restarted && trace->info.conn == peer->conn && trace->state == TRACE_RUNNING &&
             peer->n_subscriptions < PEER_MAX_SUBSCRIPTIONS)
                 subscription = attaches_subscribe(trace, &spec);
@@ -94,11 +106,10 @@ static void stop_command(struct engine *engine, struct peer *peer, uint32_t id)
 {
         struct trace *trace = engine_find_trace(engine, id);
 
-        for (struct subscription *s = peer->subscriptions; s; s = s->next_in_peer)
-                if (s->trace == id && !s->ended && trace) {
-                        tracing_end_subscription(engine, trace, s, END_STOPPED);
-                        return;
-                }
+        struct subscription *subscription = find_subscription(peer, id);
+
+        if (trace && subscription)
+                tracing_end_subscription(engine, trace, subscription, END_STOPPED);
 }
 
 static void apply(struct engine *engine, struct peer *peer, const struct peer_command *command)
@@ -128,8 +139,10 @@ void clients_read(struct engine *engine, struct peer_entry *entry)
                         drop_peer(engine, entry);
                         return;
                 }
-                if (r > 0)
-                        apply(engine, entry->peer, &command);
+                if (r == 0)
+                        continue;
+                entry->has_asked |= command.kind != PEER_COMMAND_STOP;
+                apply(engine, entry->peer, &command);
         }
 }
 

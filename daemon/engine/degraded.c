@@ -21,7 +21,7 @@ static const struct {
         [LINK_LACKS_BARRIER] = {"barrier",
                                 "the target was not stopped for the attach: what it did in these moments may be "
                                 "incomplete",
-                                NULL}, /* see remedy_of() */
+                                NULL}, /* see remedy_of(), here and below */
         [LINK_LACKS_KALLSYMS] = {"kernel-symbols", "kernel code is shown without names",
                                  "run as root or use the faultlined service; see kernel.kptr_restrict"},
         [LINK_LACKS_LOST_COUNT] = {"lost-count", "losses are not counted by the kernel",
@@ -30,18 +30,31 @@ static const struct {
                                   "raise kernel.perf_event_mlock_kb or RLIMIT_MEMLOCK, or use the faultlined service"},
         [LINK_LACKS_THREADS] = {"threads", "threads were born while attaching: some of them may be missing",
                                 "attach again, or start the program with `--`"},
+        [LINK_LACKS_HOLD] = {"hold",
+                             "nobody holds the target: no signal records, no exit status, children that share memory "
+                             "are told late, and a set-user-ID exec ends the trace of its process",
+                             NULL},
+        [LINK_LACKS_DESCRIPTORS] = {"descriptors",
+                                    "too few file descriptors for full detail on all threads and processors: basic "
+                                    "detail instead (no failed faults, no latency, no access)",
+                                    "raise RLIMIT_NOFILE (LimitNOFILE= of the service) or fs.nr_open"},
+        [LINK_LACKS_UNMAPS] = {"unmaps", "who unmapped memory is not seen: use after unmap is inferred, without a doer",
+                               NULL},
+        [LINK_LACKS_UNIT] = {"unit",
+                             "no events for the whole cgroup: its processes are followed one by one, and those of "
+                             "other origin that enter it later are noticed after a second or two",
+                             NULL},
+        [LINK_LACKS_STACKS] = {"stacks", "32-bit code runs in the target: it is shown without call stacks",
+                               "only 64-bit code is unwound in this version"},
+        [LINK_LACKS_CPUS] = {"cpus",
+                             "a processor is offline: what the unit does on it within a second or two of its coming "
+                             "online is not seen",
+                             "-p PID --follow misses nothing there"},
 };
 
-const char *degraded_what(unsigned int bit)
+/* ptrace(2) fails for reasons that call for different remedies. */
+static const char *barrier_remedy(int error)
 {
-        return table[bit].what;
-}
-
-/* The barrier fails for reasons that call for different remedies. */
-static const char *remedy_of(unsigned int bit, int error)
-{
-        if (bit != LINK_LACKS_BARRIER)
-                return table[bit].remedy;
         switch (error) {
         case EBUSY:
                 return "another tracer (gdb, strace) holds the target";
@@ -53,10 +66,76 @@ static const char *remedy_of(unsigned int bit, int error)
         }
 }
 
-void degraded_reason(unsigned int bit, int error, char *ret, size_t n_ret)
+static const char *hold_remedy(int error)
+{
+        switch (error) {
+        case 0:
+                return "as asked for; --ptrace=hold brings it";
+        case EBUSY:
+                return "another tracer (gdb, strace) holds the target: attach again when it has let go";
+        case EOPNOTSUPP:
+                return "a unit is not held, for it may have any number of processes; -p PID --follow holds";
+        case EAGAIN:
+                return "the target is sent so many signals that holding it would slow it down; --ptrace=hold insists";
+        case EACCES:
+                return "the daemon lacks CAP_SYS_PTRACE: run as root or use the faultlined service";
+        case EPERM:
+                return "ptrace is refused: see kernel.yama.ptrace_scope, or use the faultlined service";
+        default:
+                return "a thread did not stop in time (it may be in a vfork or in one long system call): attach again";
+        }
+}
+
+static const char *unmaps_remedy(int error)
+{
+        if (error == EPERM || error == EACCES)
+                return "the system call tracepoints tax every process: only root may enable them";
+        return "tracefs must be there, with syscalls:sys_enter_munmap and sys_enter_mremap";
+}
+
+static const char *unit_remedy(int error)
+{
+        if (error == EPERM || error == EACCES)
+                return "such events outlive a set-user-ID exec: only root may have them";
+        return "a kernel with CONFIG_CGROUP_PERF and cgroup v2 has them";
+}
+
+static const char *remedy_of(unsigned int bit, int error)
+{
+        switch (bit) {
+        case LINK_LACKS_BARRIER:
+                return barrier_remedy(error);
+        case LINK_LACKS_HOLD:
+                return hold_remedy(error);
+        case LINK_LACKS_UNMAPS:
+                return unmaps_remedy(error);
+        case LINK_LACKS_UNIT:
+                return unit_remedy(error);
+        default:
+                return table[bit].remedy;
+        }
+}
+
+/* One line: what is missing, why, what would bring it. */
+static void put_reason(unsigned int bit, int error, char *ret, size_t n_ret)
 {
         if (error)
                 (void)snprintf(ret, n_ret, "%s (%s); %s", table[bit].missing, strerror(error), remedy_of(bit, error));
         else
                 (void)snprintf(ret, n_ret, "%s; %s", table[bit].missing, remedy_of(bit, error));
+}
+
+struct outframe *degraded_frame(uint32_t trace, unsigned int bit, int error)
+{
+        uint8_t bytes[PROTO_HEADER_BYTES + 2048];
+        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
+        struct proto_degraded message;
+        char reason[LINK_TEXT_BYTES];
+
+        message.what = (struct proto_string){.data = table[bit].what, .n_bytes = (uint32_t)strlen(table[bit].what)};
+        put_reason(bit, error, reason, sizeof(reason));
+        message.reason = (struct proto_string){.data = reason, .n_bytes = (uint32_t)strlen(reason)};
+        if (proto_encode_degraded(&buffer, trace, &message) < 0)
+                return NULL;
+        return outframe_new(MESSAGE_DEGRADED, bytes, buffer.n_bytes);
 }

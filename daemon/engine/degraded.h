@@ -4,9 +4,11 @@
 
 #include <stddef.h>
 
+#include "daemon/engine/serve/outframe.h"
 #include "daemon/link/link.h"
 
-/* Short word for a bit of enum link_detail. */
-const char *degraded_what(unsigned int bit);
-/* One line; error: the errno number that the kernel gave, 0 = none. */
-void degraded_reason(unsigned int bit, int error, char *ret, size_t n_ret);
+/*
+ * The DEGRADED message of a trace for a bit of enum link_detail. error: the errno number that says why, 0 = none. The
+ * caller's; NULL: out of memory.
+ */
+struct outframe *degraded_frame(uint32_t trace, unsigned int bit, int error);

@@ -2,11 +2,13 @@
 /*
  * The composition root of the engine: one loop over the link to the monitor, the workers, the clients and the rings.
  * It owns them all and moves values between the stages; decisions are theirs. What a message of the monitor does is in
- * messages.c, what a client's command does in clients.c; attaches.c and tracing.c are what they do it to.
+ * messages.c, what a client's command does in clients.c; attaches.c, tracing.c and following.c are what they do it to.
  *
- * Each round has the same order: the kernel's settings, the events, a pass over the traces, then the sending; what an
- * event changed is thus sent in the same round. Rings are read when one passes its watermark, and every TICK_NS while
- * anybody watches; without watchers the loop sleeps.
+ * Each round has the same order: the kernel's settings, the clock, the monitor's messages and the other events, a pass
+ * over the traces up to that time of the clock, then the sending, then the closing of what is over; what an event
+ * changed is thus sent in the same round, and what the monitor said before a record was written is known when the
+ * record is read. Rings are read when one passes its watermark, and every TICK_NS while anybody watches; without
+ * watchers the loop sleeps.
  */
 #include "daemon/engine/engine.h"
 
@@ -28,7 +30,7 @@
 
 int engine_watch(struct engine *engine, int op, int fd, uint32_t events, enum source source, void *owner)
 {
-        /* Pointers from malloc leave the two lowest bits free for the kind of source. */
+        /* Pointers from malloc leave the three lowest bits free for the kind of source. */
         struct epoll_event event = {.events = events, .data.u64 = (uintptr_t)owner | source};
 
         return epoll_ctl(engine->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
@@ -105,12 +107,11 @@ static void take_jobs(struct engine *engine, struct worker *worker)
 
 static void handle(struct engine *engine, const struct epoll_event *event)
 {
-        void *owner = (void *)(uintptr_t)(event->data.u64 & ~UINT64_C(3)); /* NOLINT: see engine_watch() */
+        void *owner = (void *)(uintptr_t)(event->data.u64 & ~UINT64_C(7)); /* NOLINT: see engine_watch() */
         struct peer_entry *entry = owner;
 
-        switch ((enum source)(event->data.u64 & 3)) {
-        case SOURCE_LINK:
-                messages_read(engine);
+        switch ((enum source)(event->data.u64 & 7)) {
+        case SOURCE_LINK: /* read already */
                 break;
         case SOURCE_WORKER:
                 take_jobs(engine, owner);
@@ -142,15 +143,19 @@ static int loop(struct engine *engine)
         struct epoll_event events[MAX_EVENTS];
 
         while (!engine->stop) {
+                uint64_t now_ns;
                 int n = epoll_wait(engine->epoll_fd, events, MAX_EVENTS, timeout_ms(engine));
 
                 if (n < 0 && errno != EINTR)
                         return -errno;
-                read_settings(engine, monotonic_ns());
+                now_ns = monotonic_ns();
+                read_settings(engine, now_ns);
+                messages_read(engine);
                 for (int i = 0; i < n; i++)
                         handle(engine, &events[i]);
-                tracing_run(engine);
+                tracing_run(engine, now_ns);
                 clients_write(engine);
+                tracing_close_unused(engine, now_ns);
                 clients_forget_gone(engine);
                 if (engine->closing_until_ns && is_finished(engine))
                         break;
@@ -176,6 +181,8 @@ static int engine_init(struct engine *engine, int link_fd)
         if (r >= 0)
                 r = names_new(link_fd, engine->worker, &engine->names);
         if (r >= 0)
+                r = unwind_new(&engine->unwind);
+        if (r >= 0)
                 r = engine_watch(engine, EPOLL_CTL_ADD, link_fd, EPOLLIN, SOURCE_LINK, NULL);
         if (r >= 0)
                 r = engine_watch(engine, EPOLL_CTL_ADD, worker_fd(engine->worker), EPOLLIN, SOURCE_WORKER,
@@ -193,6 +200,7 @@ static void engine_deinit(struct engine *engine)
         tracing_deinit(engine);
         engine->worker = worker_free(engine->worker);
         engine->reader = worker_free(engine->reader);
+        engine->unwind = unwind_free(engine->unwind);
         engine->names = names_free(engine->names);
         cleanup_close(&engine->epoll_fd);
         cleanup_close(&engine->swaps_fd);

@@ -3,9 +3,10 @@
  * What the parts of the composition root share: the engine's state, and the calls between the parts. Nobody else
  * includes this.
  *
- * messages.c (from the monitor) and clients.c (from the clients) bring news; tracing.c and attaches.c act on it.
- * messages.c calls the three others, clients.c calls tracing.c and attaches.c, tracing.c calls attaches.c, and never
- * the other way; engine.c drives them all, and holds the few functions that everybody needs. There is one thread.
+ * messages.c (from the monitor) and clients.c (from the clients) bring news; tracing.c, following.c and attaches.c act
+ * on it. messages.c calls the four others, clients.c calls tracing.c and attaches.c, tracing.c calls following.c and
+ * attaches.c, and never the other way; engine.c drives them all, and holds the few functions that everybody needs.
+ * There is one thread.
  */
 #pragma once
 
@@ -21,12 +22,12 @@
 #define TICK_NS (UINT64_C(10) * NSEC_PER_MSEC) /* between two passes over the rings while anybody watches */
 #define ENOMEM_TEXT "the daemon ran out of memory; try again with fewer traces"
 
-/* What an epoll event is about; it travels in the two lowest bits of the owner's pointer. */
+/* What an epoll event is about; it travels in the three lowest bits of the owner's pointer. */
 enum source {
         SOURCE_LINK,   /* no owner */
         SOURCE_WORKER, /* owner: struct worker */
         SOURCE_PEER,   /* owner: struct peer_entry */
-        SOURCE_RING,   /* no owner: a pass reads all rings */
+        SOURCE_RING,   /* no owner: a pass reads all rings, and all stories */
 };
 
 struct attach { /* asked of the monitor, not yet started */
@@ -43,6 +44,7 @@ struct peer_entry { /* a peer and its place in the loop; outlives the peer until
         struct peer_entry *next;
         struct peer *peer; /* owned; NULL once gone */
         bool watching_write, gone;
+        bool has_asked; /* since it is ours: ATTACH or RESUME */
 };
 
 struct engine {
@@ -50,6 +52,7 @@ struct engine {
         struct worker *worker;                    /* images */
         struct worker *reader;                    /* /proc files, which may wait for a target's locks */
         struct names *names;
+        struct unwind *unwind;
         struct peer_entry *peers; /* clients.c */
         struct trace *traces;     /* tracing.c */
         struct attach *attaches;  /* attaches.c */
@@ -65,7 +68,7 @@ struct engine {
 
 /* ---- engine.c ---- */
 
-/* epoll_ctl(2) with op on fd; owner: what source says, aligned to 4 bytes. 0 or -errno. */
+/* epoll_ctl(2) with op on fd; owner: what source says, from malloc(3). 0 or -errno. */
 int engine_watch(struct engine *engine, int op, int fd, uint32_t events, enum source source, void *owner);
 /* The counterpart; fd may be one that nobody watches. */
 void engine_unwatch(struct engine *engine, int fd);
@@ -99,8 +102,15 @@ void attaches_tell(struct trace *trace, const struct subscription *subscription,
 
 /* ---- tracing.c ---- */
 
-/* One pass over all traces: drain what is due, deliver, end, close. Sets the next tick. */
-void tracing_run(struct engine *engine);
+/*
+ * One pass over all traces: drain what is due up to now_ns, deliver, end. Sets the next tick. now_ns was read
+ * from the clock before the last message of the monitor was.
+ */
+void tracing_run(struct engine *engine, uint64_t now_ns);
+/* Close what nobody waits for any more; to be called after clients_write(), which sends what was still to be told. */
+void tracing_close_unused(struct engine *engine, uint64_t now_ns);
+/* STOP, unless it has been sent. */
+void tracing_stop(struct engine *engine, struct trace *trace);
 /* All rings are mapped: watch them, and learn what is mapped before READY is sent. 0 or -errno. */
 int tracing_prepare(struct engine *engine, struct trace *trace) MUST_CHECK;
 /* A job of engine->reader is done; takes it. */
@@ -113,9 +123,29 @@ void tracing_end_subscription(struct engine *engine, struct trace *trace, struct
 /* Free all traces; the monitor is told nothing: it learns by the link. Nobody is subscribed or waits any more. */
 void tracing_deinit(struct engine *engine);
 
+/* ---- following.c ---- */
+
+/* FOLLOWED: the answer about a process; takes the descriptors. */
+int following_take_answer(struct engine *engine, struct link_received *received);
+/* EMPTY: the monitor knows of no process any more. */
+void following_take_empty(struct engine *engine, uint32_t trace);
+/* IDS: a process goes on under other events. 0 or -errno. */
+int following_take_ids(struct engine *engine, struct link_received *received) MUST_CHECK;
+/* REVOKED */
+void following_take_revoked(struct engine *engine, const struct link_follow *revoked);
+/* OPENED of a /proc file, asked for by following_ask(); takes the descriptor. */
+void following_take_file(struct engine *engine, const struct link_opened *opened, int fd);
+/* Ask the monitor and the reader what there is to be asked about the trace's processes. */
+void following_ask(struct engine *engine, struct trace *trace);
+/* Nobody is left, and nobody can appear any more. */
+bool following_is_over(const struct trace *trace);
+/* Have a /proc file of a memory read; the job has a descriptor of its own. 0 or -errno. */
+int following_read(struct engine *engine, const struct trace *trace, const struct addresses *addresses,
+                   enum job_kind kind) MUST_CHECK;
+
 /* ---- messages.c ---- */
 
-/* Take one message of the monitor, if there is one, or learn that the monitor has gone. */
+/* Take all messages of the monitor that are there, or learn that the monitor has gone. */
 void messages_read(struct engine *engine);
 
 /* ---- clients.c ---- */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "daemon/link/clock.h"
 
@@ -22,7 +23,7 @@ static int add_trace(struct engine *engine, struct link_received *received, stru
         struct trace *trace;
         int r;
 
-        r = trace_new(received, engine->names, !(info->rights & LINK_RIGHT_KERNEL), &trace);
+        r = trace_new(received, engine->names, engine->unwind, !(info->rights & LINK_RIGHT_KERNEL), &trace);
         if (r < 0) {
                 if (attach)
                         attaches_refuse(engine, attach, -r, ENOMEM_TEXT);
@@ -68,6 +69,7 @@ static void take_started(struct engine *engine, const struct link_started *start
         if (!trace)
                 return;
         trace->started = *started;
+        trace->is_held = started->ptrace == PTRACE_MODE_HOLD;
         if (started->n_unstopped && !(started->degraded & 1u << LINK_LACKS_BARRIER)) {
                 trace->started.degraded |= 1u << LINK_LACKS_BARRIER;
                 trace->started.degraded_errno[LINK_LACKS_BARRIER] = ETIMEDOUT;
@@ -81,20 +83,20 @@ static int take_opened(struct engine *engine, struct link_received *received)
 {
         const struct link_opened *opened = &received->message.opened;
         int fd = received->n_fds == 1 ? TAKE_FD(received->fds[0]) : -1;
-        struct trace *trace;
-        int *to;
 
         if (opened->kind != LINK_OPEN_MAPS && opened->kind != LINK_OPEN_SMAPS)
                 return names_opened(engine->names, opened, fd);
-        trace = engine_find_trace(engine, opened->trace);
-        if (!trace) {
-                cleanup_close(&fd);
-                return 0;
-        }
-        to = opened->kind == LINK_OPEN_MAPS ? &trace->addresses.maps_fd : &trace->addresses.smaps_fd;
-        cleanup_close(to);
-        *to = fd;
+        following_take_file(engine, opened, fd);
         return 0;
+}
+
+static int take_degraded(struct engine *engine, const struct link_degraded *degraded)
+{
+        struct trace *trace = engine_find_trace(engine, degraded->trace);
+
+        if (degraded->what >= N_LINK_LACKS)
+                return -EBADMSG;
+        return trace ? trace_degrade(trace, degraded->what, degraded->error) : 0;
 }
 
 static int take_message(struct engine *engine, struct link_received *received)
@@ -114,6 +116,18 @@ static int take_message(struct engine *engine, struct link_received *received)
         case LINK_COUNTS:
                 tracing_take_counts(engine, &received->message.counts);
                 return 0;
+        case LINK_FOLLOWED:
+                return following_take_answer(engine, received);
+        case LINK_EMPTY:
+                following_take_empty(engine, received->message.id.id);
+                return 0;
+        case LINK_IDS:
+                return following_take_ids(engine, received);
+        case LINK_REVOKED:
+                following_take_revoked(engine, &received->message.follow);
+                return 0;
+        case LINK_DEGRADED:
+                return take_degraded(engine, &received->message.degraded);
         default:
                 return -EBADMSG;
         }
@@ -123,23 +137,42 @@ static int take_message(struct engine *engine, struct link_received *received)
 static void monitor_gone(struct engine *engine)
 {
         engine_unwatch(engine, engine->link_fd);
+        /* The ring owners are events of the monitor's own task: from now on they hang up without end. */
+        for (const struct trace *trace = engine->traces; trace; trace = trace->next)
+                for (size_t i = 0; i < (size_t)trace->info.n_cpus * 2; i++)
+                        engine_unwatch(engine, trace->maps[i].fd);
         engine->closing_until_ns = monotonic_ns() + CLOSING_NS;
+}
+
+/* Sending may wait for the monitor, so the socket is a blocking one; receiving may not. */
+static bool is_readable(const struct engine *engine)
+{
+        uint8_t byte;
+
+        return recv(engine->link_fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
+/* 1 = a message was taken; 0 = the monitor has gone; -errno: it could not be served. */
+static int read_message(struct engine *engine)
+{
+        struct link_received received;
+        int r = link_receive(engine->link_fd, &received);
+
+        if (r <= 0)
+                return 0;
+        r = take_message(engine, &received);
+        link_close_fds(&received);
+        return r < 0 ? r : 1;
 }
 
 void messages_read(struct engine *engine)
 {
-        struct link_received received;
-        int r;
+        int r = 1;
 
-        r = link_receive(engine->link_fd, &received);
-        if (r == -EAGAIN)
-                return;
-        if (r <= 0) {
+        while (r > 0 && !engine->closing_until_ns && is_readable(engine))
+                r = read_message(engine);
+        if (r == 0)
                 monitor_gone(engine);
-                return;
-        }
-        r = take_message(engine, &received);
-        link_close_fds(&received);
         if (r >= 0)
                 return;
         (void)fprintf(stderr, "<3>faultlined engine: a message of the monitor could not be served: %s\n", strerror(-r));

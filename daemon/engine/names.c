@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 
 #define VDSO_MAX_BYTES 16384
 
@@ -39,8 +40,10 @@ static void load_vdso(struct names *names)
         const Elf64_Ehdr *header = (const Elf64_Ehdr *)getauxval(AT_SYSINFO_EHDR); /* NOLINT: address from the kernel */
 
         names->vdso = (struct image_slot){.state = IMAGE_READY, .fd = -1};
-        if (header && vdso_bytes(header) && image_load_memory(header, vdso_bytes(header), &names->vdso.image) < 0)
-                names->vdso.image = NULL;
+        if (!header || !vdso_bytes(header) || image_load_memory(header, vdso_bytes(header), &names->vdso.image) < 0)
+                return;
+        names->vdso.bytes = (const uint8_t *)header;
+        names->vdso.n_bytes = vdso_bytes(header);
 }
 
 int names_new(int link_fd, struct worker *worker, struct names **ret)
@@ -120,6 +123,7 @@ static void ask(struct names *names, struct image_slot *slot, struct link_messag
         message->type = LINK_OPEN;
         message->open.trace = slot->trace;
         message->open.req = slot->req;
+        message->open.pid = slot->pid;
         message->open.major = slot->major;
         message->open.minor = slot->minor;
         message->open.inode = slot->inode;
@@ -169,7 +173,8 @@ static struct image_slot *find_slot(const struct names *names, const struct map 
         return slot;
 }
 
-int names_slot(struct names *names, uint32_t trace, const struct map *map, uint64_t now_ns, struct image_slot **ret)
+int names_slot(struct names *names, uint32_t trace, pid_t pid, const struct map *map, uint64_t now_ns,
+               struct image_slot **ret)
 {
         struct link_message message = {.open.kind = LINK_OPEN_IMAGE, .open.addr = map->start};
         struct image_slot *slot;
@@ -197,9 +202,10 @@ int names_slot(struct names *names, uint32_t trace, const struct map *map, uint6
                 names->slots = slot;
         }
         /* What could not be had for one trace, perhaps because its process was gone, may be there for the next. */
-        if (is_new || (slot->state == IMAGE_READY && slot->fd < 0 && slot->trace != trace)) {
+        if (is_new || (slot->state == IMAGE_READY && slot->fd < 0 && (slot->trace != trace || slot->pid != pid))) {
                 slot->state = IMAGE_WAITING;
                 slot->trace = trace;
+                slot->pid = pid;
                 slot->since_ns = now_ns;
                 ask(names, slot, &message);
         }
@@ -210,6 +216,16 @@ int names_slot(struct names *names, uint32_t trace, const struct map *map, uint6
 bool names_is_waiting(const struct image_slot *slot, uint64_t now_ns)
 {
         return slot->state == IMAGE_WAITING && now_ns < slot->since_ns + NAMES_WAIT_NS;
+}
+
+bool names_file_size(const struct image_slot *slot, uint64_t *ret)
+{
+        struct stat st;
+
+        if (slot->state != IMAGE_READY || slot->fd < 0 || fstat(slot->fd, &st) < 0)
+                return false;
+        *ret = (uint64_t)st.st_size;
+        return true;
 }
 
 void names_want_kernel(struct names *names, uint32_t trace, uint64_t now_ns)

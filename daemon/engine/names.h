@@ -30,10 +30,13 @@ struct image_slot {
         char *path;        /* owned */
         uint64_t since_ns; /* asked for at */
         uint32_t trace;    /* on whose behalf */
+        pid_t pid;         /* ... and which of its processes maps the file; 0 = the target */
         uint32_t req;
         enum link_open_kind asked; /* the request under way */
         struct image *image;       /* owned once ready; the worker's while a job runs */
         int fd;                    /* the file, for its size at the time of a failed fault; -1 */
+        const uint8_t *bytes;      /* borrowed: the vDSO, which is no file; NULL for all others */
+        size_t n_bytes;
         bool shmem;
 };
 
@@ -43,9 +46,11 @@ struct names;
 int names_new(int link_fd, struct worker *worker, struct names **ret) MUST_CHECK;
 struct names *names_free(struct names *names);
 
-/* The slot of a map's file; asked for on behalf of the trace if it is new. *ret NULL: the map has no file. 0 or -errno.
+/*
+ * The slot of a map's file; asked for on behalf of the trace if it is new, as process pid (0 = the target) maps it.
+ * *ret NULL: the map has no file. 0 or -errno.
  */
-int names_slot(struct names *names, uint32_t trace, const struct map *map, uint64_t now_ns,
+int names_slot(struct names *names, uint32_t trace, pid_t pid, const struct map *map, uint64_t now_ns,
                struct image_slot **ret) MUST_CHECK;
 /* Ask for the kernel's symbols, on behalf of the trace, unless that has been done. */
 void names_want_kernel(struct names *names, uint32_t trace, uint64_t now_ns);
@@ -54,6 +59,8 @@ const struct symtab *names_kernel(const struct names *names, uint64_t now_ns, bo
 
 /* The slot's answer can be waited for (true) or must be done without (false). */
 bool names_is_waiting(const struct image_slot *slot, uint64_t now_ns);
+/* Bytes of the slot's file as it is now. false = not known. */
+bool names_file_size(const struct image_slot *slot, uint64_t *ret);
 /* Grows whenever a slot becomes ready: whoever remembers answers forgets them then. */
 uint32_t names_generation(const struct names *names);
 

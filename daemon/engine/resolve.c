@@ -2,30 +2,30 @@
 /*
  * The address space is looked at when a fault ends (resolve_put), names when it goes out (resolve_next): in between it
  * holds references to immutable maps, so nothing that the target does meanwhile changes what the fault hit.
+ *
+ * One queue for everything, because its order is what clients see: a signal stands right behind the fault that it is
+ * about, an exit behind the last fault. Whether something may be shown is asked when it goes out, and never afterwards.
  */
 #include "daemon/engine/resolve.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "daemon/engine/model/classify.h"
 
 #define MAX_WAITING 65536 /* power of two */
 #define PAGE_SHIFT 12
-#define MIN_THREADS 64 /* power of two */
-#define LOAD_MAX_MAPS 16
+#define KIN_WAIT_NS (UINT64_C(500) * NSEC_PER_MSEC)
+#define SIGNAL_WAIT_NS (UINT64_C(200) * NSEC_PER_MSEC)
 /* A fault that waits for user space needs two context switches at the very least. */
 #define SUSPICIOUS_NS (UINT64_C(8) * NSEC_PER_USEC)
-#define KERNEL_IMAGE "[kernel]"
 
 int resolve_init(struct resolve *resolve)
 {
-        resolve->memos = calloc(RESOLVE_CACHE, sizeof(*resolve->memos));
-        return resolve->memos ? 0 : -ENOMEM;
+        return places_init(&resolve->places);
 }
 
-void resolve_release(struct fault *fault)
+static void release_fault(struct fault *fault)
 {
         fault->map = map_unref(fault->map);
         fault->code_map = map_unref(fault->code_map);
@@ -34,190 +34,38 @@ void resolve_release(struct fault *fault)
         fault->map_then = map_unref(fault->map_then);
 }
 
-void resolve_keep_map(struct resolve *resolve, struct fault *fault)
+void resolve_release(struct outgoing *outgoing)
+{
+        release_fault(&outgoing->fault);
+        outgoing->addresses = addresses_unref(outgoing->addresses);
+        outgoing->process = process_unref(outgoing->process);
+        outgoing->told = told_free(outgoing->told);
+        outgoing->message = outframe_unref(outgoing->message);
+}
+
+void resolve_keep_map(struct addresses *addresses, struct fault *fault)
 {
         if (fault->has_map_then)
                 return;
-        fault->map_then = map_ref(aspace_lookup(resolve->addresses->aspace, fault->addr));
+        fault->map_then = map_ref(aspace_lookup(addresses->aspace, fault->addr));
         fault->has_map_then = true;
 }
 
 void resolve_deinit(struct resolve *resolve)
 {
-        for (size_t i = 0; resolve->memos && i < RESOLVE_CACHE; i++)
-                map_unref(resolve->memos[i].map);
         for (size_t i = 0; i < resolve->n; i++)
                 resolve_release(&resolve->waiting[(resolve->first + i) & (resolve->size - 1)]);
-        free(resolve->memos);
         free(resolve->waiting);
-        free(resolve->threads);
+        places_deinit(&resolve->places);
+        threads_deinit(&resolve->threads);
 }
 
-/* ---- threads ---- */
-
-static struct thread_name *find_thread(const struct resolve *resolve, pid_t tid)
-{
-        size_t mask = resolve->size_threads - 1, i = (uint32_t)tid * UINT32_C(2654435761) & mask;
-
-        while (resolve->threads[i].tid && resolve->threads[i].tid != tid)
-                i = (i + 1) & mask;
-        return &resolve->threads[i];
-}
-
-static int grow_threads(struct resolve *resolve)
-{
-        struct thread_name *old = resolve->threads;
-        size_t n_old = resolve->size_threads, size = n_old ? n_old * 2 : MIN_THREADS;
-        struct thread_name *threads = calloc(size, sizeof(*threads));
-
-        if (!threads)
-                return -ENOMEM;
-        resolve->threads = threads;
-        resolve->size_threads = size;
-        for (size_t i = 0; i < n_old; i++)
-                if (old[i].tid)
-                        *find_thread(resolve, old[i].tid) = old[i];
-        free(old);
-        return 0;
-}
-
-int resolve_thread_name(struct resolve *resolve, pid_t tid, const char *comm)
-{
-        struct thread_name *thread;
-        int r;
-
-        if (resolve->n_threads * 2 >= resolve->size_threads) {
-                r = grow_threads(resolve);
-                if (r < 0)
-                        return r;
-        }
-        thread = find_thread(resolve, tid);
-        if (!thread->tid)
-                resolve->n_threads++;
-        *thread = (struct thread_name){.tid = tid};
-        (void)strncpy(thread->comm, comm, sizeof(thread->comm) - 1);
-        return 0;
-}
-
-int resolve_thread_born(struct resolve *resolve, pid_t tid, pid_t parent_tid)
-{
-        char comm[16] = "";
-
-        if (resolve->size_threads)
-                memcpy(comm, find_thread(resolve, parent_tid)->comm, sizeof(comm));
-        return resolve_thread_name(resolve, tid, comm);
-}
-
-void resolve_thread_exited(struct resolve *resolve, pid_t tid)
-{
-        size_t mask = resolve->size_threads - 1, hole, i;
-
-        if (!resolve->size_threads)
-                return;
-        hole = (size_t)(find_thread(resolve, tid) - resolve->threads);
-        if (!resolve->threads[hole].tid)
-                return;
-        resolve->threads[hole].tid = 0;
-        resolve->n_threads--;
-        for (i = (hole + 1) & mask; resolve->threads[i].tid; i = (i + 1) & mask) {
-                size_t home = (uint32_t)resolve->threads[i].tid * UINT32_C(2654435761) & mask;
-
-                if (((i - home) & mask) >= ((i - hole) & mask)) {
-                        resolve->threads[hole] = resolve->threads[i];
-                        resolve->threads[i].tid = 0;
-                        hole = i;
-                }
-        }
-}
-
-static void note_name(const struct resolve *resolve, struct fault *fault)
-{
-        if (resolve->size_threads)
-                memcpy(fault->comm, find_thread(resolve, fault->tid)->comm, sizeof(fault->comm));
-}
-
-/* The name is that of the time of the fault: the thread may have another one by now, or be gone. */
-static uint32_t thread_id(struct resolve *resolve, const struct fault *fault)
-{
-        struct thread_name *thread = resolve->size_threads ? find_thread(resolve, fault->tid) : NULL;
-        char comm[sizeof(fault->comm) + 1] = "";
-
-        if (thread && thread->tid && thread->epoch == dict_epoch(resolve->dict) &&
-            memcmp(thread->comm, fault->comm, sizeof(fault->comm)) == 0)
-                return thread->id;
-        memcpy(comm, fault->comm, sizeof(fault->comm));
-        if (!thread || !thread->tid || memcmp(thread->comm, fault->comm, sizeof(fault->comm)) != 0)
-                return dict_thread(resolve->dict, fault->pid, fault->tid, comm);
-        thread->id = dict_thread(resolve->dict, fault->pid, fault->tid, comm);
-        thread->epoch = dict_epoch(resolve->dict);
-        return thread->id;
-}
-
-/* ---- maps and images ---- */
-
-/*
- * Plain anonymous memory right behind a private file map may be that image's .bss (image_covers() tells later), also
- * where mprotect(2) has cut it into pieces. NULL = it stands behind something else.
- */
-static struct map *image_neighbour(struct aspace *aspace, struct map *map)
-{
-        for (unsigned int n = 0; n < LOAD_MAX_MAPS && map->kind == MAP_KIND_ANON && !map->path[0]; n++) {
-                struct map *below = aspace_below(aspace, map->start);
-
-                if (!below || below->end != map->start || below->shared)
-                        return NULL;
-                map = below;
-        }
-        return map->kind == MAP_KIND_FILE ? map : NULL;
-}
-
-/*
- * The lowest map of the load that a file map belongs to. Segments of one load follow each other with ascending file
- * offsets; a lower offset begins another load of the same file. The bound is for files mapped in thousands of pieces.
- */
-static const struct map *load_of(struct aspace *aspace, const struct map *map)
-{
-        for (unsigned int n = 0; map->offset && n < LOAD_MAX_MAPS; n++) {
-                const struct map *below = aspace_below(aspace, map->start);
-
-                if (!below || below->inode != map->inode || below->major != map->major || below->minor != map->minor ||
-                    below->offset > map->offset)
-                        break;
-                map = below;
-        }
-        return map;
-}
-
-static int decide_image(struct resolve *resolve, struct map *map, uint64_t now_ns)
-{
-        struct aspace *aspace = resolve->addresses->aspace;
-        struct map *file = map;
-        const struct map *load;
-
-        if (!map || map->image_known)
-                return 0;
-        map->image_known = true;
-        if (map->kind == MAP_KIND_ANON && !map->path[0]) {
-                file = image_neighbour(aspace, map);
-                if (!file)
-                        return 0;
-        }
-        load = load_of(aspace, file);
-        map->image_start = load->start;
-        map->image_offset = load->offset;
-        return names_slot(resolve->names, resolve->trace, file, now_ns, &map->image);
-}
-
-static struct map *take_map(struct resolve *resolve, struct map *map, uint64_t now_ns)
-{
-        (void)decide_image(resolve, map, now_ns); /* out of memory: the map goes without names */
-        return map_ref(map);
-}
+/* ---- in ---- */
 
 static int reserve_waiting(struct resolve *resolve)
 {
         size_t size = resolve->size ? resolve->size * 2 : 256;
-        struct fault *waiting;
+        struct outgoing *waiting;
 
         if (resolve->n < resolve->size)
                 return 0;
@@ -233,126 +81,143 @@ static int reserve_waiting(struct resolve *resolve)
         return 0;
 }
 
-int resolve_put(struct resolve *resolve, struct fault *fault, uint64_t now_ns)
+/* There is room. */
+static struct outgoing *push(struct resolve *resolve)
 {
-        struct addresses *addresses = resolve->addresses;
-        int r = reserve_waiting(resolve);
+        return &resolve->waiting[(resolve->first + resolve->n++) & (resolve->size - 1)];
+}
 
-        if (r < 0)
-                return r;
-        if (fault->has_map_then && !fault->completed)
-                fault->map = take_map(resolve, fault->map_then, now_ns);
-        else
-                fault->map = take_map(resolve, addresses_of_fault(addresses, fault, classify_access(fault)), now_ns);
-        if (fault->mode == MODE_USER)
-                fault->code_map = take_map(resolve, addresses_lookup(addresses, fault->ip), now_ns);
-        else if (fault->caller_ip)
-                fault->caller_map = take_map(resolve, addresses_lookup(addresses, fault->caller_ip), now_ns);
+/* On whose behalf the monitor is to open a file. */
+static pid_t asking_pid(const struct resolve *resolve, const struct process *process)
+{
+        return resolve->processes->follows ? process->pid : 0;
+}
+
+static void bind_fault(struct resolve *resolve, const struct process *process, struct addresses *addresses,
+                       struct fault *fault, uint64_t now_ns)
+{
+        struct places *places = &resolve->places;
+        pid_t pid = asking_pid(resolve, process);
+        struct map *map = fault->has_map_then && !fault->completed
+                                  ? fault->map_then
+                                  : addresses_of_fault(addresses, fault, classify_access(fault));
+
+        fault->map = map_ref(map);
+        places_want(places, addresses, pid, fault->map, now_ns);
+        if (fault->mode == MODE_USER) {
+                fault->code_map = map_ref(addresses_lookup(addresses, fault->ip));
+                places_want(places, addresses, pid, fault->code_map, now_ns);
+        } else if (fault->caller_ip) {
+                fault->caller_map = map_ref(addresses_lookup(addresses, fault->caller_ip));
+                places_want(places, addresses, pid, fault->caller_map, now_ns);
+        }
         if (!fault->caller_map)
                 fault->caller_ip = 0; /* inside an exec: that code is of the program before */
         if (!fault->completed)
                 fault->above = map_ref(aspace_above(addresses->aspace, fault->addr));
+}
+
+/* Of these faults there is one record, which is there long before the signal; all others wait for it in pairing. */
+static bool ends_in_signal(const struct resolve *resolve, const struct fault *fault)
+{
+        return resolve->is_held && !fault->completed && !fault->signalled && fault->mode == MODE_USER &&
+               fault->addr >= EVENT_USER_END;
+}
+
+/* The fault that waits for just this signal; NULL = none. */
+static struct outgoing *find_awaiting(const struct resolve *resolve, const struct story *story)
+{
+        for (size_t i = resolve->n; i-- > 0;) {
+                struct outgoing *outgoing = &resolve->waiting[(resolve->first + i) & (resolve->size - 1)];
+
+                if (outgoing->told_by_ns && !outgoing->told && outgoing->fault.tid == story->tid &&
+                    outgoing->fault.addr == story->signal.addr)
+                        return outgoing;
+        }
+        return NULL;
+}
+
+static bool seeks_map(const struct resolve *resolve, const struct process *process, const struct fault *fault)
+{
+        return !process->is_unmapped && !fault->map && fault->completed && processes_are_asked(resolve->processes);
+}
+
+static void put_fault(struct resolve *resolve, struct process *process, struct fault *fault, struct told *told,
+                      uint64_t now_ns)
+{
+        if (!process->is_unmapped)
+                bind_fault(resolve, process, process->addresses, fault, now_ns);
         if (fault->mode == MODE_KERNEL)
-                names_want_kernel(resolve->names, resolve->trace, now_ns);
-        note_name(resolve, fault);
-        resolve->waiting[(resolve->first + resolve->n++) & (resolve->size - 1)] = *fault;
+                names_want_kernel(resolve->places.names, resolve->places.trace, now_ns);
+        threads_note(&resolve->threads, fault);
+        *push(resolve) = (struct outgoing){.fault = *fault,
+                                           .has_fault = true,
+                                           .told_by_ns = ends_in_signal(resolve, fault) ? now_ns + SIGNAL_WAIT_NS : 0,
+                                           .is_unbound = process->is_unmapped,
+                                           .seeks_by_ns = seeks_map(resolve, process, fault) ? now_ns + KIN_WAIT_NS : 0,
+                                           .process = process_ref(process),
+                                           .addresses = addresses_ref(process->addresses),
+                                           .told = told};
+        resolve->n_faults++;
+}
+
+int resolve_put(struct resolve *resolve, struct process *process, struct fault *fault, uint64_t now_ns)
+{
+        int r = reserve_waiting(resolve);
+
+        if (r >= 0)
+                put_fault(resolve, process, fault, NULL, now_ns);
+        else
+                release_fault(fault);
+        return r;
+}
+
+int resolve_put_signal(struct resolve *resolve, struct process *process, struct fault *fault, const struct story *story,
+                       uint64_t now_ns)
+{
+        struct told *told;
+        struct outgoing *outgoing;
+        int r = reserve_waiting(resolve);
+
+        if (r >= 0)
+                r = told_new(story, now_ns, &told);
+        if (r < 0) {
+                if (fault)
+                        release_fault(fault);
+                return r;
+        }
+        if (fault) {
+                put_fault(resolve, process, fault, told, now_ns);
+                outgoing = &resolve->waiting[(resolve->first + resolve->n - 1) & (resolve->size - 1)];
+        } else if ((outgoing = find_awaiting(resolve, story))) {
+                outgoing->told = told;
+        } else {
+                outgoing = push(resolve);
+                *outgoing =
+                        (struct outgoing){.fault = {.pid = process->pid, .tid = story->tid, .time_ns = story->time_ns},
+                                          .process = process_ref(process),
+                                          .addresses = addresses_ref(process->addresses),
+                                          .told = told};
+                threads_note(&resolve->threads, &outgoing->fault);
+        }
+        /* What is not known yet is looked up when it is. */
+        if (!process->is_unmapped)
+                told_look(told, outgoing->has_fault ? &outgoing->fault : NULL, outgoing->addresses);
         return 0;
 }
 
-/* ---- places ---- */
-
-static struct resolve_memo *memo_of(struct resolve *resolve, const struct map *map, uint64_t addr, unsigned int shift)
+int resolve_put_message(struct resolve *resolve, struct process *process, uint64_t time_ns, struct outframe *message)
 {
-        uint64_t hash = (addr >> shift) * UINT64_C(0x9e3779b97f4a7c15) ^ (uintptr_t)map >> 5;
+        int r = reserve_waiting(resolve);
 
-        return &resolve->memos[(hash >> 20 ^ hash >> 40) & (RESOLVE_CACHE - 1)];
+        if (r < 0)
+                return r;
+        *push(resolve) = (struct outgoing){
+                .fault = {.time_ns = time_ns}, .process = process_ref(process), .message = outframe_ref(message)};
+        return 0;
 }
 
-static bool memo_holds(const struct resolve *resolve, const struct resolve_memo *memo, const struct map *map,
-                       uint64_t addr)
-{
-        return memo->epoch == dict_epoch(resolve->dict) && memo->generation == names_generation(resolve->names) &&
-               memo->map == map && addr >= memo->start && addr < memo->end;
-}
-
-static void memo_set(struct resolve *resolve, struct resolve_memo *memo, struct map *map, uint64_t start, uint64_t end,
-                     uint32_t id)
-{
-        struct map *held = map_ref(map);
-
-        map_unref(memo->map);
-        *memo = (struct resolve_memo){.map = held,
-                                      .start = start,
-                                      .end = end,
-                                      .epoch = dict_epoch(resolve->dict),
-                                      .generation = names_generation(resolve->names),
-                                      .id = id};
-}
-
-static uint32_t string_id(struct resolve *resolve, const char *text)
-{
-        return text ? dict_string(resolve->dict, text, strlen(text)) : 0;
-}
-
-/* The image that a place names: that of the map, unless the address lies behind the image's own memory. */
-static const char *image_name(const struct map *map, const struct place *place, bool is_code)
-{
-        if (place->section || place->symbol)
-                return map->image && map->image->path ? map->image->path : map->path;
-        if (map->kind == MAP_KIND_ANON || map->kind == MAP_KIND_STACK || !map->path[0])
-                return NULL;
-        return is_code || (map->image && map->image->image) ? map->path : NULL;
-}
-
-static uint32_t place_id(struct resolve *resolve, struct map *map, uint64_t addr, bool is_code)
-{
-        struct resolve_memo *memo = memo_of(resolve, map, addr, is_code ? 6 : PAGE_SHIFT);
-        const struct image *image = map->image && map->image->state == IMAGE_READY ? map->image->image : NULL;
-        struct dict_place key;
-        struct place place;
-        uint32_t id = 0;
-
-        if (memo_holds(resolve, memo, map, addr))
-                return memo->id;
-        place = place_find(map, image, addr);
-        key = (struct dict_place){.image = string_id(resolve, image_name(map, &place, is_code)),
-                                  .section = string_id(resolve, place.section),
-                                  .symbol = string_id(resolve, place.symbol),
-                                  .base = place.base};
-        if (key.image || key.section || key.symbol)
-                id = dict_place(resolve->dict, &key);
-        memo_set(resolve, memo, map, place.section || place.symbol ? addr : place.base, place.end, id);
-        return id;
-}
-
-static uint32_t kernel_place_id(struct resolve *resolve, uint64_t ip, uint64_t now_ns)
-{
-        struct resolve_memo *memo = memo_of(resolve, NULL, ip, 0);
-        struct dict_place key = {.base = ip};
-        const struct symtab *symtab;
-        struct symbol symbol;
-        bool waiting;
-
-        if (memo_holds(resolve, memo, NULL, ip))
-                return memo->id;
-        symtab = names_kernel(resolve->names, now_ns, &waiting);
-        key.image = string_id(resolve, KERNEL_IMAGE);
-        if (symtab && symtab_lookup(symtab, ip, &symbol)) {
-                key.symbol = string_id(resolve, symbol.name);
-                key.base = symbol.value;
-        }
-        if (resolve->hide_kernel)
-                key.base = 0;
-        memo_set(resolve, memo, NULL, ip, ip + 1, dict_place(resolve->dict, &key));
-        return memo->id;
-}
-
-/* ---- out ---- */
-
-static bool map_waits(const struct map *map, uint64_t now_ns)
-{
-        return map && map->image && names_is_waiting(map->image, now_ns);
-}
+/* ---- waiting ---- */
 
 /* Long enough to have waited for user space; clearing a huge page takes long by itself. */
 static bool is_suspicious(const struct fault *fault)
@@ -362,41 +227,95 @@ static bool is_suspicious(const struct fault *fault)
                fault->after.page_bytes <= 1u << PAGE_SHIFT;
 }
 
-static bool must_wait(struct resolve *resolve, const struct fault *fault, uint64_t now_ns)
+/* Who shares whose memory is known, or will not be in time: look again, in the memory that the process had then. */
+static void seek_map(struct resolve *resolve, struct outgoing *outgoing, uint64_t now_ns)
 {
+        struct process *process = outgoing->process;
+        struct fault *fault = &outgoing->fault;
+
+        outgoing->seeks_by_ns = 0;
+        if (process->executed_ns > fault->time_ns)
+                return;
+        addresses_unref(outgoing->addresses);
+        outgoing->addresses = addresses_ref(process->addresses);
+        fault->map = map_ref(aspace_lookup(process->addresses->aspace, fault->addr));
+        places_want(&resolve->places, process->addresses, asking_pid(resolve, process), fault->map, now_ns);
+}
+
+static bool fault_waits(struct resolve *resolve, struct outgoing *outgoing, uint64_t now_ns)
+{
+        struct fault *fault = &outgoing->fault;
         bool kernel = false;
 
+        if (outgoing->is_unbound) {
+                if (outgoing->process->is_unmapped && now_ns < outgoing->process->wait_until_ns)
+                        return true;
+                outgoing->is_unbound = false;
+                bind_fault(resolve, outgoing->process, outgoing->addresses, fault, now_ns);
+        }
+        if (outgoing->seeks_by_ns) {
+                if (now_ns < outgoing->seeks_by_ns && processes_are_asked(resolve->processes))
+                        return true;
+                seek_map(resolve, outgoing, now_ns);
+        }
         if (fault->mode == MODE_KERNEL)
-                (void)names_kernel(resolve->names, now_ns, &kernel);
+                (void)names_kernel(resolve->places.names, now_ns, &kernel);
         if (is_suspicious(fault) &&
-            addresses_await_userfault(resolve->addresses, fault->time_ns + fault->latency_ns, now_ns))
+            addresses_await_userfault(outgoing->addresses, fault->time_ns + fault->latency_ns, now_ns))
                 return true;
-        return kernel || map_waits(fault->map, now_ns) || map_waits(fault->code_map, now_ns) ||
-               map_waits(fault->caller_map, now_ns);
+        return kernel || places_wait(fault->map, now_ns) || places_wait(fault->code_map, now_ns) ||
+               places_wait(fault->caller_map, now_ns);
 }
 
-static bool map_unresolved(const struct map *map)
+static bool signal_waits(struct resolve *resolve, struct outgoing *outgoing, uint64_t now_ns)
 {
-        return map && map->image && map->image->state == IMAGE_WAITING;
+        struct told_scene scene = {.places = &resolve->places,
+                                   .unwind = resolve->unwind,
+                                   .addresses = outgoing->addresses,
+                                   .pid = asking_pid(resolve, outgoing->process),
+                                   .now_ns = now_ns};
+
+        if (!outgoing->told->has_looked) {
+                if (outgoing->process->is_unmapped && now_ns < outgoing->process->wait_until_ns)
+                        return true;
+                told_look(outgoing->told, outgoing->has_fault ? &outgoing->fault : NULL, outgoing->addresses);
+        }
+        return told_waits(outgoing->told, &scene);
 }
 
-static void classify_now(struct resolve *resolve, struct fault *fault)
+/* Sets is_hidden when it need not wait. */
+static bool must_wait(struct resolve *resolve, struct outgoing *outgoing, uint64_t now_ns)
 {
+        enum process_answer answer = PROCESS_SHOWN;
+
+        if (outgoing->process)
+                answer = process_shows(outgoing->process, outgoing->fault.time_ns, now_ns);
+        outgoing->is_hidden = answer != PROCESS_SHOWN;
+        if (answer != PROCESS_SHOWN)
+                return answer == PROCESS_WAITS;
+        if (!outgoing->told && resolve->is_held && now_ns < outgoing->told_by_ns)
+                return true;
+        return (outgoing->has_fault && fault_waits(resolve, outgoing, now_ns)) ||
+               (outgoing->told && signal_waits(resolve, outgoing, now_ns));
+}
+
+/* ---- out ---- */
+
+static void classify_now(struct resolve *resolve, struct outgoing *outgoing)
+{
+        struct fault *fault = &outgoing->fault;
         bool is_file = fault->map && (fault->map->kind == MAP_KIND_FILE || fault->map->kind == MAP_KIND_SHMEM);
         const struct image_slot *slot = is_file ? fault->map->image : NULL;
         struct classify_context context = {.numa_balancing = resolve->numa_balancing,
-                                           .is_threaded = resolve->is_threaded,
+                                           .is_threaded = process_is_threaded(outgoing->process),
                                            .swap_in_use = resolve->swap_in_use};
-        struct stat st;
 
         if (fault->map && fault->map->kind != MAP_KIND_FILE && fault->map->kind != MAP_KIND_SPECIAL)
-                context.userfault = addresses_userfault(resolve->addresses, fault->addr, &context.userfault_known);
+                context.userfault = addresses_userfault(outgoing->addresses, fault->addr, &context.userfault_known);
         if (slot && slot->state == IMAGE_READY)
                 context.file_is_shmem = slot->shmem;
-        if (slot && !fault->completed && slot->state == IMAGE_READY && slot->fd >= 0 && fstat(slot->fd, &st) == 0) {
-                context.file_size_known = true;
-                context.file_bytes = (uint64_t)st.st_size;
-        }
+        if (!fault->completed)
+                context.file_size_known = slot && names_file_size(slot, &context.file_bytes);
         classify(fault, &context);
 }
 
@@ -416,12 +335,14 @@ static uint8_t flags_of(const struct fault *fault)
 static uint32_t code_id(struct resolve *resolve, const struct fault *fault, uint64_t now_ns)
 {
         if (fault->mode == MODE_KERNEL)
-                return kernel_place_id(resolve, fault->ip, now_ns);
-        return fault->code_map ? place_id(resolve, fault->code_map, fault->ip, true) : 0;
+                return places_kernel_id(&resolve->places, fault->ip, now_ns);
+        return fault->code_map ? places_id(&resolve->places, fault->code_map, fault->ip, true) : 0;
 }
 
 static void make_event(struct resolve *resolve, const struct fault *fault, uint64_t now_ns, struct proto_event *ret)
 {
+        struct places *places = &resolve->places;
+
         *ret = (struct proto_event){
                 .time_ns = fault->time_ns,
                 .addr = fault->addr,
@@ -430,11 +351,11 @@ static void make_event(struct resolve *resolve, const struct fault *fault, uint6
                 .latency_ns = fault->latency_ns,
                 .frame_before = frame_of(&fault->before),
                 .frame = frame_of(&fault->after),
-                .thread = thread_id(resolve, fault),
-                .map = fault->map ? dict_map(resolve->dict, fault->map) : 0,
-                .place = fault->map ? place_id(resolve, fault->map, fault->addr, false) : 0,
+                .thread = threads_id(&resolve->threads, places->dict, fault),
+                .map = fault->map ? dict_map(places->dict, fault->map) : 0,
+                .place = fault->map ? places_id(places, fault->map, fault->addr, false) : 0,
                 .code = code_id(resolve, fault, now_ns),
-                .caller = fault->caller_map ? place_id(resolve, fault->caller_map, fault->caller_ip, true) : 0,
+                .caller = fault->caller_map ? places_id(places, fault->caller_map, fault->caller_ip, true) : 0,
                 .cpu = (uint16_t)fault->cpu,
                 .outcome = (uint8_t)fault->outcome,
                 .cause = (uint8_t)fault->cause,
@@ -446,21 +367,36 @@ static void make_event(struct resolve *resolve, const struct fault *fault, uint6
         };
 }
 
-bool resolve_next(struct resolve *resolve, uint64_t now_ns, struct fault *ret_fault, struct proto_event *ret_event)
+bool resolve_next(struct resolve *resolve, uint64_t now_ns, struct outgoing *ret, struct proto_event *ret_event)
 {
-        struct fault *fault;
+        struct outgoing *outgoing;
 
         if (!resolve->n)
                 return false;
-        fault = &resolve->waiting[resolve->first];
-        if (resolve->n < MAX_WAITING && must_wait(resolve, fault, now_ns))
+        outgoing = &resolve->waiting[resolve->first];
+        if (must_wait(resolve, outgoing, now_ns) && resolve->n < MAX_WAITING)
                 return false;
-        *ret_fault = *fault;
+        *ret = *outgoing;
         resolve->first = (resolve->first + 1) & (resolve->size - 1);
         resolve->n--;
-        ret_fault->unresolved = map_unresolved(ret_fault->map) || map_unresolved(ret_fault->code_map) ||
-                                map_unresolved(ret_fault->caller_map);
-        classify_now(resolve, ret_fault);
-        make_event(resolve, ret_fault, now_ns, ret_event);
+        resolve->n_faults -= ret->has_fault;
+        if (!ret->has_fault || ret->is_hidden)
+                return true;
+        ret->fault.unresolved =
+                places_lack(ret->fault.map) || places_lack(ret->fault.code_map) || places_lack(ret->fault.caller_map);
+        classify_now(resolve, ret);
+        make_event(resolve, &ret->fault, now_ns, ret_event);
         return true;
+}
+
+int resolve_tell(struct resolve *resolve, const struct outgoing *outgoing, uint64_t now_ns, struct outframe **ret)
+{
+        struct told_scene scene = {.places = &resolve->places,
+                                   .unwind = resolve->unwind,
+                                   .addresses = outgoing->addresses,
+                                   .pid = asking_pid(resolve, outgoing->process),
+                                   .now_ns = now_ns};
+        uint32_t thread = threads_id(&resolve->threads, resolve->places.dict, &outgoing->fault);
+
+        return told_encode(outgoing->told, &scene, outgoing->has_fault ? &outgoing->fault : NULL, thread, ret);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Faults on their way out: they wait in order for the names of their images, are classified, and become protocol events
- * with dictionary ids. Bounded: when too many wait, the oldest go out unresolved.
+ * What is on its way out: faults, the signals that end some of them, and what processes do, in one order. They wait
+ * there until it is known that they may be shown, what was mapped, and the names of their images; then faults are
+ * classified and become protocol events with dictionary ids. Bounded: when too many wait, the oldest go out unresolved.
  */
 #pragma once
 
@@ -9,59 +10,65 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "daemon/engine/addresses.h"
 #include "daemon/engine/model/fault.h"
-#include "daemon/engine/model/place.h"
-#include "daemon/engine/names.h"
-#include "daemon/engine/serve/dict.h"
+#include "daemon/engine/places.h"
+#include "daemon/engine/processes.h"
+#include "daemon/engine/serve/outframe.h"
+#include "daemon/engine/signals.h"
+#include "daemon/engine/threads.h"
 #include "proto/proto.h"
 
-#define RESOLVE_CACHE 1024 /* power of two */
-
-/* A remembered answer: addresses of [start, end) in this map have the place id. */
-struct resolve_memo {
-        struct map *map; /* referenced; NULL = the kernel, or free when epoch is 0 */
-        uint64_t start, end;
-        uint32_t epoch, generation, id;
-};
-
-struct thread_name {
-        pid_t tid;          /* 0 = free */
-        uint32_t epoch, id; /* of comm, in the dictionary */
-        char comm[16];
+struct outgoing {
+        struct fault fault; /* references are its own; without a fault only pid, tid and time */
+        bool has_fault;
+        bool is_unbound;             /* its maps are not attached yet */
+        uint64_t seeks_by_ns;        /* what it hit may have been mapped by a process that turns out to share memory */
+        bool is_hidden;              /* decided by resolve_next(): not for the peer, to be counted */
+        struct process *process;     /* one reference; NULL = nobody's: always shown */
+        struct addresses *addresses; /* one reference; those of the process then; NULL = needs none */
+        struct told *told;           /* owned: a signal, to be told right behind the fault; NULL = none */
+        uint64_t told_by_ns;         /* ... that is sure to come, by then; 0 = is not */
+        struct outframe *message;    /* one reference: what happened instead of a fault; NULL = none */
 };
 
 struct resolve {
-        struct names *names;         /* borrowed */
-        struct addresses *addresses; /* borrowed */
-        struct dict *dict;           /* borrowed */
-        uint32_t trace;
-        bool hide_kernel; /* kernel addresses are not even shown as a place's base */
+        struct places places;
+        struct threads threads;
+        struct unwind *unwind;             /* borrowed */
+        const struct processes *processes; /* borrowed: who shares whose memory may still be being asked */
+        bool is_held;                      /* signals are told */
         bool numa_balancing;
-        bool is_threaded; /* the target has more than one thread */
         bool swap_in_use;
-        struct fault *waiting; /* ring */
+        struct outgoing *waiting; /* ring */
         size_t first, n, size;
-        struct resolve_memo *memos;  /* RESOLVE_CACHE */
-        struct thread_name *threads; /* open addressing */
-        size_t n_threads, size_threads;
+        size_t n_faults; /* among those */
 };
 
-/* The borrowed pointers, trace and hide_kernel must be set. */
+/* The fields before waiting, and those that places_init() asks for, must be set. */
 int resolve_init(struct resolve *resolve) MUST_CHECK;
 void resolve_deinit(struct resolve *resolve);
 
-int resolve_thread_name(struct resolve *resolve, pid_t tid, const char *comm) MUST_CHECK;
-int resolve_thread_born(struct resolve *resolve, pid_t tid, pid_t parent_tid) MUST_CHECK; /* inherits the name */
-void resolve_thread_exited(struct resolve *resolve, pid_t tid);
-
-/* Attach maps to a fault as the address space is now, and let it wait. 0 or -ENOMEM (the fault is lost). */
-int resolve_put(struct resolve *resolve, struct fault *fault, uint64_t now_ns) MUST_CHECK;
 /*
- * The next fault that can go: its names are there, or have taken too long. true: *ret_fault (its references are the
- * caller's, see resolve_release()) and *ret_event.
+ * Attach maps to a fault as the memory of its process is now, and let it wait. 0 or -ENOMEM (the fault is lost).
  */
-bool resolve_next(struct resolve *resolve, uint64_t now_ns, struct fault *ret_fault, struct proto_event *ret_event);
-void resolve_release(struct fault *fault);
-/* The map at the fault's address is about to be replaced: keep it if the fault has none kept yet. */
-void resolve_keep_map(struct resolve *resolve, struct fault *fault);
+int resolve_put(struct resolve *resolve, struct process *process, struct fault *fault, uint64_t now_ns) MUST_CHECK;
+/* The same with the signal that the fault ended in. fault NULL: it was not seen. The story is copied. 0 or -ENOMEM. */
+int resolve_put_signal(struct resolve *resolve, struct process *process, struct fault *fault, const struct story *story,
+                       uint64_t now_ns) MUST_CHECK;
+/* A message about a process at time_ns; takes a reference of its own. process NULL: for everybody. 0 or -ENOMEM. */
+int resolve_put_message(struct resolve *resolve, struct process *process, uint64_t time_ns,
+                        struct outframe *message) MUST_CHECK;
+/*
+ * The next that can go. true: *ret (the caller's, see resolve_release()), and *ret_event if it has a fault that is not
+ * hidden.
+ */
+bool resolve_next(struct resolve *resolve, uint64_t now_ns, struct outgoing *ret, struct proto_event *ret_event);
+/*
+ * The SIGNAL message of what has one: after its fault's event has been taken, since both refer to definitions. *ret is
+ * the caller's. 0 or -errno.
+ */
+int resolve_tell(struct resolve *resolve, const struct outgoing *outgoing, uint64_t now_ns,
+                 struct outframe **ret) MUST_CHECK;
+void resolve_release(struct outgoing *outgoing);
+/* The map at the fault's address in this memory is about to be replaced: keep it if the fault has none kept yet. */
+void resolve_keep_map(struct addresses *addresses, struct fault *fault);

@@ -3,6 +3,9 @@
  * The pipeline of one trace. Order of things that must not change: the clock is read before the ring heads (order.h);
  * data_tail is published before events are flushed, so that a successor never repeats what a client may have been
  * sent; sideband records and faults come through one merge, so that the address space is that of the time of the fault.
+ *
+ * A story stands in that order by its own time. It was sent before its thread went on, so whoever reads the clock first
+ * and the stories next finds each story before any record that its thread wrote afterwards.
  */
 #include "daemon/engine/trace.h"
 
@@ -11,13 +14,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "daemon/engine/model/classify.h"
+#include "daemon/engine/degraded.h"
+#include "daemon/engine/feed.h"
 
 #define DICT_CAP_BYTES ((size_t)16 << 20)
 #define RECORDS_PER_PASS 65536
 #define NAME_QUESTIONS_PER_PASS 16
-#define HOPELESS_AFTER_NS (UINT64_C(20) * NSEC_PER_MSEC)
+#define STORIES_PER_PASS 256
 #define REST_WAIT_NS (UINT64_C(50) * NSEC_PER_MSEC)
+#define STATUS_WAIT_NS (UINT64_C(300) * NSEC_PER_MSEC)
 #define PAGE_BYTES 4096
 
 /* ---- birth and death ---- */
@@ -35,6 +40,7 @@ struct trace *trace_free(struct trace *trace)
 {
         if (!trace)
                 return NULL;
+        stories_free(trace->stories);
         fanout_deinit(&trace->fanout);
         resolve_deinit(&trace->resolve);
         order_free(trace->order);
@@ -45,7 +51,7 @@ struct trace *trace_free(struct trace *trace)
         free(trace->scratch);
         event_ids_free(trace->ids);
         pair_free(trace->pair);
-        addresses_deinit(&trace->addresses);
+        processes_deinit(&trace->processes);
         dict_free(trace->dict);
         free(trace);
         return NULL;
@@ -80,20 +86,47 @@ static int load_ids(struct trace *trace, const struct link_trace *info, int fd)
         return 0;
 }
 
-static int load_threads(struct trace *trace, int fd)
+int trace_add_ids(struct trace *trace, struct link_received *received)
+{
+        CLEANUP_FREE void *table = NULL;
+        size_t n = received->message.ids.n_ids;
+        int r = received->n_fds ? read_table(received->fds[0], n, sizeof(struct link_event_id), &table) : -EBADMSG;
+
+        return r < 0 ? r : event_ids_add(trace->ids, table, n);
+}
+
+/* of: counts those that are new, or NULL. */
+static int add_threads(struct trace *trace, pid_t pid, struct process *of, size_t n, int fd)
 {
         CLEANUP_FREE void *table = NULL;
         const struct link_thread *threads;
-        int r = read_table(fd, trace->info.n_threads, sizeof(struct link_thread), &table);
+        int r = read_table(fd, n, sizeof(struct link_thread), &table);
 
         threads = table;
-        for (size_t i = 0; r >= 0 && i < trace->info.n_threads; i++) {
+        for (size_t i = 0; r >= 0 && i < n; i++) {
                 char comm[sizeof(threads[i].comm) + 1] = "";
 
                 memcpy(comm, threads[i].comm, sizeof(threads[i].comm));
-                r = resolve_thread_name(&trace->resolve, threads[i].tid, comm);
+                r = threads_born(&trace->resolve.threads, pid, threads[i].tid, 0);
+                if (r > 0 && of)
+                        process_thread_born(of);
+                if (r >= 0)
+                        r = threads_name(&trace->resolve.threads, threads[i].tid, comm);
         }
         return r;
+}
+
+/* The threads at the attach: the target's, or a unit's, of whose processes nothing is known yet. */
+static int load_threads(struct trace *trace, int fd)
+{
+        return add_threads(trace, trace->pid, trace->processes.target, trace->info.n_threads, fd);
+}
+
+int trace_name_threads(struct trace *trace, struct link_received *received)
+{
+        const struct link_follow *followed = &received->message.follow;
+
+        return add_threads(trace, followed->pid, NULL, followed->n_threads, received->fds[received->n_fds - 1]);
 }
 
 static int allocate_rings(struct trace *trace)
@@ -111,29 +144,39 @@ static int allocate_rings(struct trace *trace)
         return 0;
 }
 
-static int init_stages(struct trace *trace, struct names *names, bool hide_kernel, struct link_received *received)
+static int init_processes(struct trace *trace, struct link_received *received)
+{
+        int r;
+
+        processes_init(&trace->processes, trace->info.flags & LINK_ATTACH_FOLLOW,
+                       trace->info.rights & LINK_RIGHT_KERNEL);
+        r = trace->pid ? processes_add_target(&trace->processes, trace->pid) : 0;
+        if (r >= 0 && trace->pid)
+                addresses_give(trace->processes.target->addresses, TAKE_FD(received->fds[LINK_FD_MAPS]),
+                               TAKE_FD(received->fds[LINK_FD_SMAPS]));
+        return r;
+}
+
+static int init_stages(struct trace *trace, struct names *names, struct unwind *unwind, bool hide_kernel)
 {
         const struct link_trace *info = &trace->info;
         bool has_tracepoints = info->detail == DETAIL_FULL && !(info->degraded & 1u << LINK_LACKS_TRACEPOINTS);
-        int r = addresses_init(&trace->addresses, TAKE_FD(received->fds[LINK_FD_MAPS]),
-                               TAKE_FD(received->fds[LINK_FD_SMAPS]));
+        int r = dict_new(trace->id, DICT_CAP_BYTES, &trace->dict);
 
-        if (r >= 0)
-                r = dict_new(trace->id, DICT_CAP_BYTES, &trace->dict);
         if (r >= 0)
                 r = pair_new(info->detail, has_tracepoints, &trace->pair);
         if (r < 0)
                 return r;
         trace->fanout = (struct fanout){.trace = trace->id, .dict = trace->dict};
-        trace->resolve = (struct resolve){.names = names,
-                                          .addresses = &trace->addresses,
-                                          .dict = trace->dict,
-                                          .trace = trace->id,
-                                          .hide_kernel = hide_kernel};
+        trace->resolve = (struct resolve){
+                .places = {.names = names, .dict = trace->dict, .trace = trace->id, .hide_kernel = hide_kernel},
+                .unwind = unwind,
+                .processes = &trace->processes};
         return resolve_init(&trace->resolve);
 }
 
-int trace_new(struct link_received *received, struct names *names, bool hide_kernel, struct trace **ret)
+int trace_new(struct link_received *received, struct names *names, struct unwind *unwind, bool hide_kernel,
+              struct trace **ret)
 {
         struct trace *trace = calloc(1, sizeof(*trace));
         int r;
@@ -144,12 +187,14 @@ int trace_new(struct link_received *received, struct names *names, bool hide_ker
         trace->id = trace->info.trace;
         trace->pid = trace->info.pid;
         trace->restarted = trace->info.restarted;
-        trace->n_threads = trace->info.n_threads;
         trace->layout = (struct sample_layout){.detail = trace->info.detail, .physical = trace->info.physical};
-        trace->addresses.maps_fd = trace->addresses.smaps_fd = -1;
         r = received->n_fds == N_LINK_TRACE_FDS ? 0 : -EBADMSG;
         if (r >= 0)
-                r = init_stages(trace, names, hide_kernel, received);
+                r = init_processes(trace, received);
+        if (r >= 0)
+                r = stories_new(TAKE_FD(received->fds[LINK_FD_STORIES]), &trace->stories);
+        if (r >= 0)
+                r = init_stages(trace, names, unwind, hide_kernel);
         if (r >= 0)
                 r = allocate_rings(trace);
         if (r >= 0)
@@ -169,7 +214,9 @@ int trace_replace_ids(struct trace *trace, struct link_received *received)
         if (received->n_fds != N_LINK_TRACE_FDS)
                 return -EBADMSG;
         trace->info.n_threads = received->message.trace.n_threads;
-        trace->n_threads = trace->info.n_threads;
+        threads_deinit(&trace->resolve.threads);
+        if (trace->processes.target)
+                trace->processes.target->n_threads = 0;
         return load_ids(trace, &received->message.trace, received->fds[LINK_FD_IDS]) < 0
                        ? -EBADMSG
                        : load_threads(trace, received->fds[LINK_FD_THREADS]);
@@ -239,149 +286,30 @@ static void publish_tails(struct trace *trace)
                 __atomic_store_n(&control_page(trace, i)->data_tail, trace->rings[i].tail, __ATOMIC_RELEASE);
 }
 
-/* ---- records ---- */
+/* ---- in ---- */
 
-static int deliver(struct trace *trace, uint64_t now_ns)
+/* Maps that were not told of: each memory is read again. */
+static int read_all_maps(struct trace *trace)
 {
-        struct proto_event event;
-        struct fault fault;
         int r = 0;
 
-        while (r >= 0 && resolve_next(&trace->resolve, now_ns, &fault, &event)) {
-                r = fanout_fault(&trace->fanout, &fault, &event);
-                resolve_release(&fault);
-        }
-        return r < 0 ? r : fanout_flush(&trace->fanout);
+        trace->lost_maps = false;
+        for (struct process *process = trace->processes.first; process && r != -ENOMEM; process = process->next)
+                r = addresses_snapshot(process->addresses); /* the process may just have gone */
+        return r == -ENOMEM ? r : 0;
 }
 
-static int tell_life(struct trace *trace, enum life_kind kind, const struct record *record, const char *comm)
-{
-        uint8_t bytes[PROTO_HEADER_BYTES + 256];
-        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
-        struct proto_life life = {.time_ns = record->time_ns,
-                                  .kind = (uint8_t)kind,
-                                  .pid = record->pid,
-                                  .tid = record->tid,
-                                  .comm = {.data = comm, .n_bytes = (uint32_t)strnlen(comm, 64)}};
-        CLEANUP_OUTFRAME struct outframe *frame = NULL;
-        int r = proto_encode_life(&buffer, trace->id, &life);
-
-        if (r < 0)
-                return r;
-        frame = outframe_new(MESSAGE_LIFE, bytes, buffer.n_bytes);
-        return frame ? fanout_message(&trace->fanout, frame) : -ENOMEM;
-}
-
-static int feed_comm(struct trace *trace, const struct record *record)
-{
-        int r = resolve_thread_name(&trace->resolve, record->tid, record->comm.comm);
-
-        if (r < 0 || !record->comm.exec)
-                return r;
-        addresses_exec(&trace->addresses);
-        trace->exec_pending = trace->executed = true;
-        trace->n_threads = 1; /* the others were killed (execve(2)) */
-        r = deliver(trace, record->time_ns);
-        return r < 0 ? r : tell_life(trace, LIFE_EXEC, record, record->comm.comm);
-}
-
-static int feed_task(struct trace *trace, const struct record *record)
-{
-        if (record->pid != trace->pid)
-                return 0; /* a child process: not counted without --follow */
-        if (record->kind == RECORD_FORK) {
-                trace->n_threads++;
-                return resolve_thread_born(&trace->resolve, record->tid, record->task.parent_tid);
-        }
-        trace->n_threads--;
-        resolve_thread_exited(&trace->resolve, record->tid);
-        if (trace->executed && record->tid == trace->pid && trace->n_threads <= 0) {
-                trace->is_silent = true;
-                trace->silent_ns = record->time_ns;
-        }
-        return 0;
-}
-
-static void keep_map(void *user, struct fault *fault)
-{
-        resolve_keep_map(user, fault);
-}
-
-static int feed_map(struct trace *trace, const struct record *record)
-{
-        if (record->pid != trace->pid)
-                return 0;
-        pair_each_open(trace->pair, record->map.start, record->map.start + record->map.len_bytes, keep_map,
-                       &trace->resolve);
-        return addresses_record(&trace->addresses, record);
-}
-
-static int feed_record(struct trace *trace, const struct record *record, size_t ring, uint64_t now_ns)
-{
-        struct fault fault;
-        int r = pair_feed(trace->pair, record, trace->cpus[ring]);
-
-        if (r < 0)
-                return r;
-        while (pair_next(trace->pair, &fault)) {
-                r = resolve_put(&trace->resolve, &fault, now_ns);
-                if (r < 0)
-                        trace->n_dropped++;
-        }
-        switch (record->kind) {
-        case RECORD_MAP:
-                return feed_map(trace, record);
-        case RECORD_COMM:
-                return feed_comm(trace, record);
-        case RECORD_FORK:
-        case RECORD_EXIT:
-                return feed_task(trace, record);
-        case RECORD_LOST:
-                trace->lost_maps |= ring >= trace->info.n_cpus;
-                return 0;
-        default:
-                return 0;
-        }
-}
-
-static bool is_hopeless(void *user, const struct fault *fault)
-{
-        struct addresses *addresses = user;
-        enum access access = classify_access(fault);
-        const struct map *map = fault->has_map_then ? fault->map_then : aspace_lookup(addresses->aspace, fault->addr);
-
-        if (map && map_permits(map, access))
-                return false; /* it waits: for storage, or for user space */
-        if (!fault->has_map_then)
-                map = addresses_of_fault(addresses, fault, access);
-        return !map || !map_permits(map, access);
-}
-
-static int expire(struct trace *trace, uint64_t until_ns, uint64_t now_ns)
-{
-        struct fault fault;
-        int r;
-
-        if (until_ns == UINT64_MAX || until_ns < HOPELESS_AFTER_NS)
-                return 0;
-        r = pair_expire(trace->pair, until_ns - HOPELESS_AFTER_NS, is_hopeless, &trace->addresses);
-        while (r >= 0 && pair_next(trace->pair, &fault))
-                if (resolve_put(&trace->resolve, &fault, now_ns) < 0)
-                        trace->n_dropped++;
-        return r;
-}
-
-int trace_drain(struct trace *trace, uint64_t until_ns, uint64_t now_ns)
+/* *budget records at most, less those taken. */
+static int drain_records(struct trace *trace, uint64_t until_ns, uint64_t now_ns, size_t *budget)
 {
         struct record record;
-        size_t n = 0, ring;
+        size_t ring;
         int r, outcome = ORDER_END;
 
-        trace->addresses.name_budget = NAME_QUESTIONS_PER_PASS;
         read_heads(trace);
         order_begin(trace->order, until_ns);
-        while (n < RECORDS_PER_PASS && (outcome = order_next(trace->order, &record, &ring)) != ORDER_END) {
-                n++;
+        while (*budget && (outcome = order_next(trace->order, &record, &ring)) != ORDER_END) {
+                --*budget;
                 if (outcome == ORDER_BAD) {
                         trace->n_bad_records++;
                         continue;
@@ -391,19 +319,102 @@ int trace_drain(struct trace *trace, uint64_t until_ns, uint64_t now_ns)
                         return r;
         }
         publish_tails(trace);
-        if (trace->lost_maps) {
-                trace->lost_maps = false;
-                r = addresses_snapshot(&trace->addresses);
-                if (r == -ENOMEM)
+        if (trace->lost_maps && read_all_maps(trace) < 0)
+                return -ENOMEM;
+        return outcome == ORDER_END && *budget ? TRACE_DRAINED : TRACE_MORE;
+}
+
+/* Each story in its place among the records. */
+static int drain_stories(struct trace *trace, uint64_t until_ns, uint64_t now_ns, size_t *budget)
+{
+        const struct story *story;
+
+        for (unsigned int n = 0; (story = stories_peek(trace->stories)) && story->time_ns <= until_ns; n++) {
+                int r = n < STORIES_PER_PASS ? drain_records(trace, story->time_ns, now_ns, budget) : TRACE_MORE;
+
+                if (r == TRACE_DRAINED)
+                        r = feed_story(trace, story, now_ns);
+                if (r != TRACE_DRAINED)
                         return r;
+                stories_pop(trace->stories);
         }
-        if (outcome != ORDER_END)
-                return TRACE_MORE;
-        r = expire(trace, until_ns, now_ns);
-        return r < 0 ? r : TRACE_DRAINED;
+        return TRACE_DRAINED;
+}
+
+int trace_drain(struct trace *trace, uint64_t until_ns, uint64_t now_ns)
+{
+        size_t budget = RECORDS_PER_PASS;
+        int r;
+
+        trace->processes.name_budget = NAME_QUESTIONS_PER_PASS;
+        r = drain_stories(trace, until_ns, now_ns, &budget);
+        if (r == TRACE_DRAINED)
+                r = drain_records(trace, until_ns, now_ns, &budget);
+        if (r != TRACE_DRAINED)
+                return r;
+        trace->drained_ns = until_ns;
+        return feed_overdue(trace, until_ns, now_ns);
 }
 
 /* ---- out ---- */
+
+static int send_signal(struct trace *trace, const struct outgoing *outgoing, uint64_t now_ns)
+{
+        CLEANUP_OUTFRAME struct outframe *frame = NULL;
+        int r = fanout_flush(&trace->fanout);
+
+        if (r >= 0)
+                r = resolve_tell(&trace->resolve, outgoing, now_ns, &frame);
+        return r < 0 ? r : fanout_message_in_order(&trace->fanout, frame);
+}
+
+static int send_outgoing(struct trace *trace, const struct outgoing *outgoing, const struct proto_event *event,
+                         uint64_t now_ns)
+{
+        int r = 0;
+
+        if (outgoing->is_hidden) {
+                if (outgoing->has_fault)
+                        fanout_count(&trace->fanout);
+                return 0;
+        }
+        if (outgoing->has_fault)
+                r = fanout_fault(&trace->fanout, &outgoing->fault, event);
+        if (r >= 0 && outgoing->told)
+                r = send_signal(trace, outgoing, now_ns);
+        if (r >= 0 && outgoing->message)
+                r = fanout_message_in_order(&trace->fanout, outgoing->message);
+        return r;
+}
+
+static int deliver(struct trace *trace, uint64_t now_ns)
+{
+        struct proto_event event;
+        struct outgoing outgoing;
+        int r = 0;
+
+        while (r >= 0 && resolve_next(&trace->resolve, now_ns, &outgoing, &event)) {
+                r = send_outgoing(trace, &outgoing, &event, now_ns);
+                resolve_release(&outgoing);
+        }
+        if (r >= 0 && trace->resolve.places.saw_32bit)
+                r = trace_degrade(trace, LINK_LACKS_STACKS, 0);
+        return r < 0 ? r : fanout_flush(&trace->fanout);
+}
+
+int trace_degrade(struct trace *trace, enum link_detail what, int error)
+{
+        CLEANUP_OUTFRAME struct outframe *frame = NULL;
+
+        if (what == LINK_LACKS_HOLD)
+                trace->is_held = false;
+        if (trace->started.degraded & 1u << what)
+                return 0;
+        trace->started.degraded |= 1u << what;
+        trace->started.degraded_errno[what] = error;
+        frame = degraded_frame(trace->id, what, error);
+        return frame ? fanout_message_in_order(&trace->fanout, frame) : -ENOMEM;
+}
 
 static void end_all(struct trace *trace)
 {
@@ -428,25 +439,26 @@ static uint64_t anchors(const struct trace *trace, const uint64_t *of_kind)
 /* Anchors that the kernel counted and that have not come out. */
 static uint64_t unaccounted(const struct trace *trace)
 {
-        uint64_t n_known = trace->totals.lost + trace->fanout.n_faults + trace->resolve.n;
+        uint64_t n_known = trace->totals.lost + trace->fanout.n_faults + trace->resolve.n_faults;
 
         return trace->totals.kernel > n_known ? trace->totals.kernel - n_known : 0;
 }
 
-/* Everything that is in the rings now; what is open then stays open. */
-static int take_rest(struct trace *trace, uint64_t now_ns)
+int trace_drain_all(struct trace *trace, uint64_t now_ns)
 {
-        struct fault fault;
         int r;
 
         while ((r = trace_drain(trace, UINT64_MAX, now_ns)) == TRACE_MORE)
                 ;
-        if (r >= 0)
-                r = pair_end(trace->pair);
-        while (r >= 0 && pair_next(trace->pair, &fault))
-                if (resolve_put(&trace->resolve, &fault, now_ns) < 0)
-                        trace->n_dropped++;
         return r;
+}
+
+/* What is open then stays open. */
+static int take_rest(struct trace *trace, uint64_t now_ns)
+{
+        int r = trace_drain_all(trace, now_ns);
+
+        return r < 0 ? r : feed_end(trace, now_ns);
 }
 
 /*
@@ -456,6 +468,11 @@ static int take_rest(struct trace *trace, uint64_t now_ns)
 static bool may_still_come(const struct trace *trace, uint64_t now_ns)
 {
         return !trace->restarted && unaccounted(trace) && now_ns < trace->rest_until_ns;
+}
+
+static bool awaits_status(const struct trace *trace, uint64_t now_ns)
+{
+        return feed_awaits_status(trace) && !trace->stories->has_ended && now_ns < trace->status_until_ns;
 }
 
 static void settle(struct trace *trace)
@@ -473,12 +490,16 @@ int trace_deliver(struct trace *trace, uint64_t now_ns)
 
         if (r < 0 || trace->state != TRACE_ENDING || trace->resolve.n)
                 return r;
-        if (may_still_come(trace, now_ns)) {
+        if (may_still_come(trace, now_ns) || awaits_status(trace, now_ns)) {
                 r = take_rest(trace, now_ns);
                 return r < 0 ? r : deliver(trace, now_ns);
         }
-        settle(trace);
-        return 0;
+        r = feed_tell_ends(trace, now_ns);
+        if (r >= 0)
+                r = deliver(trace, now_ns);
+        if (r >= 0 && !trace->resolve.n)
+                settle(trace);
+        return r;
 }
 
 int trace_finish(struct trace *trace, const struct link_counts *counts, enum end_reason reason, const char *text,
@@ -494,6 +515,7 @@ int trace_finish(struct trace *trace, const struct link_counts *counts, enum end
         trace->end_text = text;
         trace->state = TRACE_ENDING;
         trace->rest_until_ns = now_ns + REST_WAIT_NS;
+        trace->status_until_ns = now_ns + STATUS_WAIT_NS;
         r = take_rest(trace, now_ns);
         return r < 0 ? r : trace_deliver(trace, now_ns);
 }

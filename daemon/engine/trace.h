@@ -8,14 +8,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/engine/addresses.h"
 #include "daemon/engine/decode/order.h"
 #include "daemon/engine/decode/ring.h"
 #include "daemon/engine/decode/sample.h"
 #include "daemon/engine/model/pair.h"
 #include "daemon/engine/names.h"
+#include "daemon/engine/processes.h"
 #include "daemon/engine/resolve.h"
 #include "daemon/engine/serve/subscription.h"
+#include "daemon/engine/stories.h"
 #include "daemon/link/link.h"
 
 struct trace_ring {
@@ -36,8 +37,8 @@ enum trace_state {
 struct trace {
         struct trace *next;
         uint32_t id;
-        pid_t pid;
-        struct link_trace info; /* as granted; degraded is brought up to date by STARTED */
+        pid_t pid;              /* the target; 0 = a unit */
+        struct link_trace info; /* as granted */
         struct link_started started;
         enum trace_state state;
         bool restarted;        /* taken over from an engine that died */
@@ -52,24 +53,19 @@ struct trace {
         struct event_ids *ids;
         struct sample_layout layout;
         struct order *order;
+        struct stories *stories;
         struct pair *pair;
-        struct addresses addresses;
+        struct processes processes;
         struct resolve resolve;
         struct dict *dict;
         struct fanout fanout;
 
         uint64_t ready_by_ns; /* OPENING, rings mapped: READY is sent by then, whether /proc has answered or not; 0 =
                                  not yet */
-        bool exec_pending;    /* new /proc descriptors are to be asked for */
-        /*
-         * After an exec whose program its tracers may not watch (set-user-ID, unreadable) the kernel removes the task's
-         * events and reports EXIT although the process lives (kernel/events/core.c, perf_event_exit_task).
-         */
-        bool executed;  /* an exec was seen */
-        bool is_silent; /* ... and then EXIT of the last thread */
-        uint64_t silent_ns;
-        int64_t n_threads; /* alive, by the records */
-        bool lost_maps;    /* the sideband ring lost records */
+        uint64_t empty_ns;    /* FOLLOW: no process was left then that the monitor knew of; 0 = there are */
+        uint64_t drained_ns;  /* every record up to then has been taken */
+        bool is_held;         /* since STARTED: the tracer tells stories, of signals and of exits */
+        bool lost_maps;       /* the sideband ring lost records */
         uint64_t n_bad_records;
         uint64_t n_dropped; /* anchors that could not be kept: out of memory */
 
@@ -79,16 +75,22 @@ struct trace {
 
         /* ENDING: */
         struct subscription_totals totals;
-        uint64_t rest_until_ns; /* wait so long for records that the counters say exist */
+        uint64_t rest_until_ns;   /* wait so long for records that the counters say exist */
+        uint64_t status_until_ns; /* ... and for how processes ended */
         enum end_reason end_reason;
         const char *end_text;
 };
 
 /* From TRACE with its descriptors (taken: set to -1 in received). 0 or -errno. */
-int trace_new(struct link_received *received, struct names *names, bool hide_kernel, struct trace **ret) MUST_CHECK;
+int trace_new(struct link_received *received, struct names *names, struct unwind *unwind, bool hide_kernel,
+              struct trace **ret) MUST_CHECK;
 struct trace *trace_free(struct trace *trace);
 /* A second TRACE for the same trace before it started: the events were opened anew, their ids changed. */
 int trace_replace_ids(struct trace *trace, struct link_received *received) MUST_CHECK;
+/* The threads of a process that is followed and was not seen being born, in the third file of FOLLOWED. 0 or -errno. */
+int trace_name_threads(struct trace *trace, struct link_received *received) MUST_CHECK;
+/* IDS: events of one process were opened anew, and have these ids (descriptor taken). 0 or -errno. */
+int trace_add_ids(struct trace *trace, struct link_received *received) MUST_CHECK;
 /* RINGS: map them (descriptors taken). 1 = all rings are there; 0 = more to come; -errno. */
 int trace_add_rings(struct trace *trace, struct link_received *received) MUST_CHECK;
 
@@ -98,13 +100,17 @@ enum trace_drain_outcome {
 };
 
 /*
- * Take records stamped up to until_ns, which the caller read from the clock just before this call. data_tail is
- * published before anything that follows from the records can be sent: an engine that dies may lose faults, never tell
- * them twice.
+ * Take records and stories stamped up to until_ns, in one order. The caller read until_ns from the clock before this
+ * call, and whatever else the records may depend on (IDS) after that. data_tail is published before anything that
+ * follows from the records can be sent: an engine that dies may lose faults, never tell them twice.
  */
 int trace_drain(struct trace *trace, uint64_t until_ns, uint64_t now_ns) MUST_CHECK;
-/* Faults whose names are there (or will not come in time) go to the subscriptions. Then flush. */
+/* The same for everything that is there. 0 or -errno. */
+int trace_drain_all(struct trace *trace, uint64_t now_ns) MUST_CHECK;
+/* What can go (see resolve.h) goes to the subscriptions. Then flush. */
 int trace_deliver(struct trace *trace, uint64_t now_ns) MUST_CHECK;
+/* A detail was lost: remembered for who joins later, and told. error: an errno number or 0. 0 or -ENOMEM. */
+int trace_degrade(struct trace *trace, enum link_detail what, int error) MUST_CHECK;
 /*
  * The trace is disabled and these are its counters: take the last records. Then it is ENDING until trace_deliver() has
  * nothing left that waits for names, and ends all subscriptions. text: static or NULL.

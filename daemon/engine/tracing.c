@@ -3,14 +3,14 @@
  * Driving traces: when each is drained, delivers, becomes ready, stops and is closed. trace.c knows what a trace does;
  * here is what it does next, which depends on others: on clients, on the monitor, on the clock.
  *
- * A trace is closed here alone, at the end of its turn in a pass, and only when nobody is subscribed and nobody is
- * awaited; so a pointer to a trace holds for the whole of a turn. Nothing here waits for the target: its /proc files
- * are read by a thread of their own, and the answer finds its trace by id and generation.
+ * A trace is closed here alone, by tracing_close_unused(), and only when nobody is subscribed, nobody is awaited and
+ * every END has been sent: until then an engine that takes over can still tell how it ended. Nothing here waits for the
+ * target: its /proc files are read by a thread of their own, and the answer finds its trace and its memory by their
+ * ids.
  */
 #include "daemon/engine/engine_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/epoll.h>
 
 #include "daemon/link/clock.h"
@@ -26,7 +26,7 @@ static size_t n_maps(const struct trace *trace)
 
 /* ---- ends ---- */
 
-static void stop_trace(struct engine *engine, struct trace *trace)
+void tracing_stop(struct engine *engine, struct trace *trace)
 {
         if (trace->state >= TRACE_STOPPING)
                 return;
@@ -47,8 +47,10 @@ static void close_trace(struct engine *engine, struct trace *trace)
         engine_tell_id(engine, LINK_CLOSE, trace->id);
         names_trace_closed(engine->names, trace->id);
         trace_free(trace);
-        if (!engine->traces)
-                names_forget(engine->names);
+        if (engine->traces)
+                return;
+        unwind_forget(engine->unwind); /* it reads the files that names close */
+        names_forget(engine->names);
 }
 
 static void fail_trace(struct trace *trace)
@@ -61,7 +63,7 @@ void tracing_end_subscription(struct engine *engine, struct trace *trace, struct
                               enum end_reason reason)
 {
         if (trace->fanout.subscriptions == subscription && !subscription->next_in_fanout)
-                stop_trace(engine, trace);
+                tracing_stop(engine, trace);
         else if (fanout_flush(&trace->fanout) >= 0)
                 trace_end_one(trace, subscription, reason, monotonic_ns());
 }
@@ -69,13 +71,16 @@ void tracing_end_subscription(struct engine *engine, struct trace *trace, struct
 static enum end_reason reason_of(const struct trace *trace, const struct link_counts *counts, const char **ret_text)
 {
         *ret_text = NULL;
-        if (counts->reason == LINK_EXITED)
-                return END_EXITED;
-        if (counts->reason != LINK_STOPPED || !trace->is_silent)
-                return END_STOPPED;
-        *ret_text = "the target executed a program that the kernel lets nobody watch through events (set-user-ID or "
-                    "unreadable); attach to it again as root";
-        return END_STRIPPED;
+        /* Where others are followed, a trace is not over because of one of them. */
+        if (counts->reason == LINK_STRIPPED ||
+            (processes_are_silent(&trace->processes, UINT64_MAX) && !following_is_over(trace)) ||
+            (trace->processes.target && trace->processes.target->is_silent)) {
+                *ret_text = "the target executed a program whose events the kernel removes (set-user-ID, with "
+                            "capabilities, or unreadable), and they could not be opened anew: nobody held the target "
+                            "in its exec, or you may not trace that program; attach to it again as root";
+                return END_STRIPPED;
+        }
+        return counts->reason == LINK_EXITED || following_is_over(trace) ? END_EXITED : END_STOPPED;
 }
 
 void tracing_take_counts(struct engine *engine, const struct link_counts *counts)
@@ -96,7 +101,11 @@ void tracing_take_counts(struct engine *engine, const struct link_counts *counts
                 trace->state = TRACE_OVER;
                 return;
         }
-        reason = reason_of(trace, counts, &text);
+        if (trace_drain_all(trace, monotonic_ns()) < 0) {
+                fail_trace(trace);
+                return;
+        }
+        reason = reason_of(trace, counts, &text); /* what the last records tell is part of it */
         if (trace_finish(trace, counts, reason, text, monotonic_ns()) < 0)
                 fail_trace(trace);
 }
@@ -119,52 +128,28 @@ static void tell_ready(struct engine *engine, struct trace *trace)
         engine_tell_id(engine, LINK_READY, trace->id);
 }
 
-/* Have a /proc file read. The job has a descriptor of its own: the trace may end or execute meanwhile. */
-static int read_file(struct engine *engine, struct trace *trace, enum job_kind kind, int fd)
-{
-        struct job *job;
-        int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-
-        if (copy < 0)
-                return -EBADF;
-        job = calloc(1, sizeof(*job));
-        if (!job) {
-                cleanup_close(&copy);
-                return -ENOMEM;
-        }
-        job->kind = kind;
-        job->fd = copy;
-        job->trace = trace->id;
-        job->generation = trace->addresses.generation;
-        worker_submit(engine->reader, job);
-        return 0;
-}
-
-static void read_wanted(struct engine *engine, struct trace *trace)
-{
-        struct addresses *addresses = &trace->addresses;
-
-        if (!addresses->userfault_wanted)
-                return;
-        addresses->userfault_wanted = false;
-        if (read_file(engine, trace, JOB_SMAPS, addresses->smaps_fd) < 0)
-                addresses->userfault_pending = false;
-}
-
 /* What is mapped is known; VmFlags are worth a moment too, so that the first causes can be measured. */
-static void maps_read(struct engine *engine, struct trace *trace, const struct job *job)
+static bool is_prepared(const struct trace *trace, struct addresses *addresses)
 {
-        if (job->error < 0 ||
-            addresses_take_maps(&trace->addresses, job->text, job->n_text, job->begun_ns) == -ENOMEM ||
-            trace->info.flags & LINK_ATTACH_FROM_EXEC ||
-            !addresses_await_userfault(&trace->addresses, UINT64_MAX, monotonic_ns()))
+        return trace->info.flags & LINK_ATTACH_FROM_EXEC ||
+               !addresses_await_userfault(addresses, UINT64_MAX, monotonic_ns());
+}
+
+static void maps_read(struct engine *engine, struct trace *trace, struct addresses *addresses, const struct job *job)
+{
+        bool is_known =
+                job->error >= 0 && addresses_take_maps(addresses, job->text, job->n_text, job->begun_ns) != -ENOMEM;
+
+        for (struct process *process = trace->processes.first; process; process = process->next)
+                if (process->addresses == addresses)
+                        process->is_unmapped = process->is_being_read = false;
+        if (trace->ready_by_ns && (!is_known || is_prepared(trace, addresses)))
                 tell_ready(engine, trace);
 }
 
-static void smaps_read(struct engine *engine, struct trace *trace, const struct job *job)
+static void smaps_read(struct engine *engine, struct trace *trace, struct addresses *addresses, const struct job *job)
 {
-        addresses_take_smaps(&trace->addresses, job->text, job->error < 0 ? 0 : job->n_text, job->begun_ns,
-                             job->ended_ns);
+        addresses_take_smaps(addresses, job->text, job->error < 0 ? 0 : job->n_text, job->begun_ns, job->ended_ns);
         if (trace->ready_by_ns)
                 tell_ready(engine, trace);
 }
@@ -172,30 +157,33 @@ static void smaps_read(struct engine *engine, struct trace *trace, const struct 
 void tracing_file_read(struct engine *engine, struct job *job)
 {
         struct trace *trace = engine_find_trace(engine, job->trace);
+        struct addresses *addresses = trace ? processes_addresses(&trace->processes, job->addresses) : NULL;
 
-        if (trace && job->generation == trace->addresses.generation) {
-                if (job->kind == JOB_MAPS)
-                        maps_read(engine, trace, job);
-                else
-                        smaps_read(engine, trace, job);
-        }
+        if (addresses && job->kind == JOB_MAPS)
+                maps_read(engine, trace, addresses, job);
+        else if (addresses)
+                smaps_read(engine, trace, addresses, job);
         job_free(job);
 }
 
 int tracing_prepare(struct engine *engine, struct trace *trace)
 {
+        const struct process *target = trace->processes.target;
         int r = 0;
 
         for (size_t i = 0; i < n_maps(trace) && r >= 0; i++)
                 r = engine_watch(engine, EPOLL_CTL_ADD, trace->maps[i].fd, EPOLLIN, SOURCE_RING, NULL);
+        /* Every pass reads what is there; until the trace runs, that is nothing. */
+        if (r >= 0 && trace->stories->fd >= 0)
+                r = engine_watch(engine, EPOLL_CTL_ADD, trace->stories->fd, EPOLLIN | EPOLLET, SOURCE_RING, NULL);
         if (r < 0)
                 return r;
         trace->state = TRACE_READY;
         /* A trace taken over runs already: its records must not come before what they change. */
         if (trace->restarted)
-                return addresses_snapshot(&trace->addresses) == -ENOMEM ? -ENOMEM : 0;
+                return target && addresses_snapshot(target->addresses) == -ENOMEM ? -ENOMEM : 0;
         trace->ready_by_ns = monotonic_ns() + READY_WAIT_NS;
-        if (read_file(engine, trace, JOB_MAPS, trace->addresses.maps_fd) < 0)
+        if (!target || following_read(engine, trace, target->addresses, JOB_MAPS) < 0)
                 tell_ready(engine, trace);
         return 0;
 }
@@ -208,28 +196,18 @@ static bool is_running(const struct trace *trace)
         return trace->state == TRACE_RUNNING && (!trace->restarted || trace->fanout.subscriptions);
 }
 
-static void ask_proc_files(struct engine *engine, struct trace *trace)
+static void drain(struct engine *engine, struct trace *trace, uint64_t now_ns)
 {
-        for (uint32_t kind = LINK_OPEN_MAPS; kind <= LINK_OPEN_SMAPS; kind++)
-                engine_tell(engine,
-                            &(struct link_message){.type = LINK_OPEN, .open = {.trace = trace->id, .kind = kind}});
-        trace->exec_pending = false;
-}
-
-static void drain(struct engine *engine, struct trace *trace)
-{
-        uint64_t now_ns = monotonic_ns();
         int r = trace_drain(trace, now_ns, now_ns);
 
         if (r < 0)
                 fail_trace(trace);
         if (r == TRACE_MORE)
                 engine->backlog = true;
-        if (trace->exec_pending)
-                ask_proc_files(engine, trace);
-        /* Its events are over, yet the monitor has not seen it die: the exec took them (see trace.h). */
-        if (trace->is_silent && monotonic_ns() - trace->silent_ns > STRIPPED_NS)
-                stop_trace(engine, trace);
+        /* Events are over, yet the monitor has not seen anybody die: an exec took them (see processes.h). */
+        if (following_is_over(trace) ||
+            (now_ns > STRIPPED_NS && processes_are_silent(&trace->processes, now_ns - STRIPPED_NS)))
+                tracing_stop(engine, trace);
 }
 
 static void check_limits(struct engine *engine, struct trace *trace)
@@ -248,14 +226,31 @@ static void deliver(struct engine *engine, struct trace *trace, uint64_t now_ns)
         check_limits(engine, trace);
 }
 
-/* A client that is far behind reads of the gap late: its trace waits for it as long as it is there. */
+static bool has_unsent_end(const struct peer *peer, uint32_t trace)
+{
+        for (const struct subscription *s = peer->subscriptions; s; s = s->next_in_peer)
+                if (s->trace == trace)
+                        return true;
+        return false;
+}
+
+/*
+ * A client that is far behind reads of the gap late: its trace waits until it answers. It answers for all of its traces
+ * at once; one that it never heard of, because the engine died with the news, it does not resume.
+ */
+static bool may_resume(const struct peer_entry *entry, const struct trace *trace)
+{
+        return trace->restarted && !entry->has_asked && entry->peer->conn == trace->info.conn &&
+               trace->state != TRACE_OVER && !trace->was_resumed;
+}
+
 static bool is_awaited(const struct engine *engine, const struct trace *trace)
 {
         if (attaches_await(engine, trace))
                 return true;
-        for (const struct peer_entry *entry = engine->peers; entry && trace->restarted; entry = entry->next)
-                if (!entry->gone && entry->peer->conn == trace->info.conn)
-                        return trace->state != TRACE_OVER && !trace->was_resumed;
+        for (const struct peer_entry *entry = engine->peers; entry; entry = entry->next)
+                if (!entry->gone && (has_unsent_end(entry->peer, trace->id) || may_resume(entry, trace)))
+                        return true;
         return false;
 }
 
@@ -276,27 +271,31 @@ static void run_trace(struct engine *engine, struct trace *trace, bool due, uint
 {
         trace->resolve.swap_in_use = engine->swap_in_use;
         trace->resolve.numa_balancing = engine->numa_balancing;
-        trace->resolve.is_threaded = trace->n_threads > 1;
+        trace->resolve.is_held = trace->is_held && !trace->stories->has_ended;
         if (due && is_running(trace))
-                drain(engine, trace);
+                drain(engine, trace, now_ns);
         if (is_running(trace) || trace->state == TRACE_ENDING)
                 deliver(engine, trace, now_ns);
-        read_wanted(engine, trace);
+        following_ask(engine, trace);
         if (trace->ready_by_ns && now_ns >= trace->ready_by_ns)
                 tell_ready(engine, trace);
-        check_abandoned(engine, trace, now_ns);
 }
 
-void tracing_run(struct engine *engine)
+void tracing_run(struct engine *engine, uint64_t now_ns)
 {
-        uint64_t now_ns = monotonic_ns();
         bool due = engine->ring_ready || engine->backlog || now_ns >= engine->next_tick_ns;
 
         engine->ring_ready = engine->backlog = false;
         if (due)
                 engine->next_tick_ns = now_ns + TICK_NS;
+        for (struct trace *trace = engine->traces; trace; trace = trace->next)
+                run_trace(engine, trace, due, now_ns);
+}
+
+void tracing_close_unused(struct engine *engine, uint64_t now_ns)
+{
         for (struct trace *trace = engine->traces, *next; trace; trace = next) {
                 next = trace->next;
-                run_trace(engine, trace, due, now_ns);
+                check_abandoned(engine, trace, now_ns);
         }
 }

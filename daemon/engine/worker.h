@@ -29,7 +29,7 @@ struct job {
         int error;   /* result: 0 or -errno */
         struct image *image;
         struct symtab *symtab;
-        uint32_t trace, generation; /* JOB_MAPS, JOB_SMAPS: the submitter's */
+        uint32_t trace, addresses; /* JOB_MAPS, JOB_SMAPS: whose */
         char *text;
         size_t n_text;
         uint64_t begun_ns, ended_ns; /* CLOCK_MONOTONIC, of the reading */

@@ -37,10 +37,24 @@ static size_t message_bytes(uint32_t type)
         case LINK_STOP:
         case LINK_CLOSE:
         case LINK_CONN_CLOSED:
+        case LINK_EMPTY:
                 return BODY_BYTES(id);
+        case LINK_FOLLOW:
+        case LINK_FOLLOWED:
+        case LINK_REVOKED:
+                return BODY_BYTES(follow);
+        case LINK_IDS:
+                return BODY_BYTES(ids);
+        case LINK_DEGRADED:
+                return BODY_BYTES(degraded);
+        case LINK_TRACER_BARRIER:
         case LINK_TRACER_STOPPED:
-        case LINK_TRACER_GO:
         case LINK_TRACER_FAILED:
+        case LINK_TRACER_WATCH:
+        case LINK_TRACER_UNWATCH:
+        case LINK_TRACER_EXECED:
+        case LINK_TRACER_GO:
+        case LINK_TRACER_BUSY:
                 return BODY_BYTES(tracer);
         default:
                 return 0;

@@ -15,6 +15,12 @@
  *                        monitor  COUNTS ----------------------> engine    drains, END to the clients
  *                        engine   CLOSE -----------------------> monitor
  *   target dies          monitor  COUNTS (LINK_EXITED) --------> engine
+ *   a child is born      engine   FOLLOW ----------------------> monitor   (with LINK_ATTACH_FOLLOW) pin, authorize
+ *                        monitor  FOLLOWED (fds) --------------> engine
+ *   all have ended       monitor  EMPTY -----------------------> engine    asks for the last children, or STOPs
+ *   exec took the events monitor  IDS (fds) -------------------> engine    opened anew in the exec stop
+ *                        monitor  REVOKED ---------------------> engine    the peer may not see the new program
+ *   a tracer lets go     monitor  DEGRADED --------------------> engine
  *   engine dies          monitor starts another: TRACE + RINGS + STARTED (restarted) for each trace, no READY awaited;
  *                        then CONN (restarted) for each client
  */
@@ -31,7 +37,9 @@
 #define LINK_PATH_BYTES 4096
 #define LINK_NAME_BYTES 256
 #define LINK_BUILD_ID_BYTES 20
+#define LINK_UNIT_BYTES 512
 #define LINK_MAX_FDS 64
+#define LINK_MAX_WATCHES 64 /* of one tracer */
 #define LINK_RINGS_PER_MESSAGE (LINK_MAX_FDS / 2)
 
 enum link_type {
@@ -41,6 +49,13 @@ enum link_type {
         LINK_STARTED,  /* monitor: the barrier is over, faults are counted */
         LINK_OPENED,   /* monitor: answer to OPEN; one fd unless error */
         LINK_COUNTS,   /* monitor: the trace is disabled, these are its counters */
+        LINK_FOLLOWED, /* monitor: answer to FOLLOW, or without one about a process that a unit has; fds: maps, smaps
+                          and, with n_threads, threads (memfd), unless error */
+        LINK_EMPTY,    /* monitor: FOLLOW: no process that we know of is left; again after each FOLLOWED that finds none
+                        */
+        LINK_IDS,      /* monitor: events were opened anew after an exec; fds: ids (memfd), maps, smaps */
+        LINK_REVOKED,  /* monitor: from now on this process is not for the peer's eyes: its program changed */
+        LINK_DEGRADED, /* monitor: a detail was lost while the trace runs */
 
         LINK_ATTACH = 32, /* engine */
         LINK_READY,       /* engine: rings mapped, snapshot read */
@@ -48,10 +63,18 @@ enum link_type {
         LINK_STOP,        /* engine: disable and count */
         LINK_CLOSE,       /* engine: forget this trace */
         LINK_CONN_CLOSED, /* engine: the client is gone */
+        LINK_FOLLOW,      /* engine: this process descends from the trace's target: may its peer see it? */
 
-        LINK_TRACER_STOPPED = 64, /* tracer: barrier reached, or as far as it could be */
-        LINK_TRACER_GO,           /* monitor: release and detach */
-        LINK_TRACER_FAILED,       /* tracer: no thread could be seized */
+        /* With a tracer; the end of this link lets everything go. */
+        LINK_TRACER_BARRIER = 64, /* monitor: seize and stop all threads of this process, until GO */
+        LINK_TRACER_STOPPED,      /* tracer: answer to BARRIER: reached, or as far as it could be */
+        LINK_TRACER_FAILED,       /* tracer: answer to BARRIER: no thread could be had, nothing is stopped */
+        LINK_TRACER_WATCH,        /* monitor: hold on after the barrier, and tell stories to this socket (one fd) */
+        LINK_TRACER_UNWATCH,      /* monitor: this trace is over, or may not see one process any more */
+        LINK_TRACER_EXECED,       /* tracer: this process executes a program and is held in it, until GO; no story of it
+                                     before GO, even if it had to be let go */
+        LINK_TRACER_GO,           /* monitor: let this process run, after STOPPED or EXECED */
+        LINK_TRACER_BUSY,         /* tracer: so many signals have been passed on in the last second */
 };
 
 enum link_detail { /* what a trace lacks: bits of link_trace.degraded; degraded_errno[bit] says why */
@@ -63,12 +86,19 @@ enum link_detail { /* what a trace lacks: bits of link_trace.degraded; degraded_
                    LINK_LACKS_LOST_COUNT,  /* no PERF_FORMAT_LOST: losses are known from records in the ring only */
                    LINK_LACKS_RING_SIZE,   /* rings smaller than wanted */
                    LINK_LACKS_THREADS,     /* threads born during the attach may be missing */
+                   LINK_LACKS_HOLD, /* nobody holds the target: no signal records, no way on after a set-user-ID exec */
+                   LINK_LACKS_DESCRIPTORS, /* basic instead of full detail, for want of file descriptors */
+                   LINK_LACKS_UNMAPS,      /* --unmaps was asked for and may not be had */
+                   LINK_LACKS_UNIT,        /* not cgroup-scope events: processes are followed one by one */
+                   LINK_LACKS_STACKS,      /* a 32-bit program: no stacks (found by the engine) */
+                   LINK_LACKS_CPUS, /* a CPU was offline: a cgroup's events are not there at once when it comes */
                    N_LINK_LACKS,
 };
 
 enum link_stop_reason {
         LINK_STOPPED = 1, /* answer to STOP */
         LINK_EXITED,      /* the target is gone */
+        LINK_STRIPPED,    /* an exec took its events, and they could not be opened anew */
 };
 
 /* What the peer may see. */
@@ -84,16 +114,27 @@ struct link_conn {
 };
 
 #define LINK_ATTACH_FROM_EXEC 1
+#define LINK_ATTACH_FOLLOW 2 /* children, and what they execute */
+#define LINK_ATTACH_UNMAPS 4 /* syscall tracepoints for munmap(2) and mremap(2): admins only */
 
 struct link_attach {
         uint32_t conn;
-        uint32_t req; /* the engine's own number, returned in TRACE */
-        pid_t pid;
-        uint32_t detail; /* enum detail: AUTO, BASIC, FULL */
-        uint32_t flags;
+        uint32_t req;               /* the engine's own number, returned in TRACE */
+        pid_t pid;                  /* 0 = unit */
+        uint32_t detail;            /* enum detail: AUTO, BASIC, FULL */
+        uint32_t flags;             /* LINK_ATTACH_* */
+        uint32_t ptrace;            /* enum ptrace_mode */
+        char unit[LINK_UNIT_BYTES]; /* pid 0: a systemd unit or the path of a cgroup */
 };
 
-enum link_trace_fd { LINK_FD_IDS, LINK_FD_THREADS, LINK_FD_MAPS, LINK_FD_SMAPS, N_LINK_TRACE_FDS };
+enum link_trace_fd {
+        LINK_FD_IDS,
+        LINK_FD_THREADS,
+        LINK_FD_MAPS,
+        LINK_FD_SMAPS,
+        LINK_FD_STORIES, /* daemon/link/story.h */
+        N_LINK_TRACE_FDS
+};
 
 struct link_trace {
         uint32_t conn;
@@ -105,7 +146,8 @@ struct link_trace {
         char comm[16];
         uint32_t detail;     /* enum detail as granted */
         uint32_t physical;   /* PHYS_ADDR and DATA_PAGE_SIZE are sampled */
-        uint32_t flags;      /* LINK_ATTACH_* */
+        uint32_t flags;      /* LINK_ATTACH_*, as granted */
+        uint32_t ptrace;     /* enum ptrace_mode as chosen: never AUTO */
         uint32_t n_cpus;     /* rings that follow */
         uint32_t n_ids;      /* struct link_event_id in LINK_FD_IDS */
         uint32_t n_threads;  /* struct link_thread in LINK_FD_THREADS */
@@ -141,6 +183,7 @@ struct link_started {
         uint32_t n_unstopped; /* threads that did not stop in time: released and traced all the same */
         uint32_t degraded;    /* as in link_trace, now final */
         int32_t degraded_errno[N_LINK_LACKS];
+        uint32_t ptrace;  /* as in link_trace, now final: what was refused in the barrier is OFF */
         uint64_t time_ns; /* CLOCK_MONOTONIC when enabled */
 };
 
@@ -157,6 +200,7 @@ struct link_open {
         uint32_t trace;
         uint32_t req;
         uint32_t kind;
+        pid_t pid; /* FOLLOW: of this process; 0 = the trace's target */
         uint64_t addr;
         uint64_t inode;
         uint32_t major, minor;
@@ -182,14 +226,43 @@ struct link_counts {
         uint64_t time_ns;
 };
 
-struct link_id { /* READY, STOP, CLOSE: a trace; CONN_CLOSED: a connection */
+struct link_follow { /* FOLLOW, FOLLOWED, REVOKED */
+        uint32_t trace;
+        pid_t pid;
+        int32_t error; /* FOLLOWED: 0; ESRCH: it ended before it could be asked about, which is no reason to hide
+                          what is there; another errno: not for this peer */
+        pid_t shares_memory_of; /* FOLLOWED: of this process, kcmp(2) KCMP_VM; 0 = its memory is its own, or not known
+                                 */
+        uint32_t n_threads;     /* FOLLOW: not 0: it was not seen being born, its threads are wanted; FOLLOWED: struct
+                                   link_thread in the third file, if they were wanted and could be had */
+};
+
+struct link_ids { /* IDS */
+        uint32_t trace;
+        pid_t pid;      /* the process whose events they are */
+        uint32_t n_ids; /* struct link_event_id */
+};
+
+struct link_degraded { /* DEGRADED */
+        uint32_t trace;
+        uint32_t what; /* enum link_detail */
+        int32_t error;
+};
+
+struct link_id { /* READY, STOP, CLOSE, EMPTY: a trace; CONN_CLOSED: a connection */
         uint32_t id;
 };
 
-struct link_tracer { /* TRACER_STOPPED, TRACER_GO, TRACER_FAILED */
-        int32_t error;
+struct link_tracer { /* TRACER_* */
+        pid_t pid; /* BARRIER, STOPPED, FAILED, EXECED, GO; WATCH: the trace's target: of this process, and with FOLLOW
+                      of what descends from it, are its stories, of no other; UNWATCH: no more of this process and what
+                      descends from it (its program is not for the trace's peer), 0 = the trace is over */
+        int32_t error; /* FAILED: errno number; EBUSY = another tracer has it */
         uint32_t n_threads;
         uint32_t n_unstopped;
+        uint32_t trace;     /* WATCH, UNWATCH */
+        uint32_t flags;     /* WATCH: LINK_ATTACH_FOLLOW */
+        uint32_t n_signals; /* BUSY */
 };
 
 struct link_message {
@@ -204,6 +277,9 @@ struct link_message {
                 struct link_open open;
                 struct link_opened opened;
                 struct link_counts counts;
+                struct link_follow follow;
+                struct link_ids ids;
+                struct link_degraded degraded;
                 struct link_id id;
                 struct link_tracer tracer;
         };

@@ -9,16 +9,26 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/monitor/added.h"
 #include "daemon/monitor/authorize.h"
-#include "daemon/monitor/barrier.h"
+#include "daemon/monitor/execs.h"
+#include "daemon/monitor/follow.h"
+#include "daemon/monitor/holders.h"
 #include "daemon/monitor/opens.h"
 #include "daemon/monitor/prepare.h"
 #include "daemon/monitor/tell.h"
+#include "daemon/monitor/unit.h"
 #include "proto/proto.h"
 
 #define MAX_TRACES_PER_ENGINE 256
+#define RETRY_USEC 1000
+#define MAX_RETRIES 1000
 
-_Static_assert(LINK_ATTACH_FROM_EXEC == PROTO_ATTACH_FROM_EXEC, "an engine passes its client's flags on as they are");
+#define ALL_FLAGS (LINK_ATTACH_FROM_EXEC | LINK_ATTACH_FOLLOW | LINK_ATTACH_UNMAPS)
+
+_Static_assert(LINK_ATTACH_FROM_EXEC == PROTO_ATTACH_FROM_EXEC && LINK_ATTACH_FOLLOW == PROTO_ATTACH_FOLLOW &&
+                       LINK_ATTACH_UNMAPS == PROTO_ATTACH_UNMAPS,
+               "an engine passes its client's flags on as they are");
 
 void attachment_fail(struct attachment *trace, int error, const char *text)
 {
@@ -29,7 +39,57 @@ void attachment_fail(struct attachment *trace, int error, const char *text)
         attachment_free(trace);
 }
 
+/* --- turns --- */
+
+void attachment_take_turn(struct attachment *trace)
+{
+        void (*step)(struct attachment * trace) = trace->step;
+
+        trace->turn = sd_event_source_disable_unref(trace->turn);
+        trace->step = NULL;
+        step(trace);
+}
+
+static int on_turn(sd_event_source *source, void *user)
+{
+        attachment_take_turn(user);
+        return 0;
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *user)
+{
+        attachment_take_turn(user);
+        return 0;
+}
+
+/*
+ * A new source each time, because sd-event serves what has been pending for longest: one that stays pending would be
+ * served before everybody else again and again.
+ */
+void attachment_later(struct attachment *trace, void (*step)(struct attachment *trace))
+{
+        trace->step = step;
+        if (sd_event_add_defer(trace->context->event, &trace->turn, on_turn, trace) < 0)
+                attachment_take_turn(trace); /* out of memory: late for others is better than never */
+}
+
+bool attachment_retry(struct attachment *trace, void (*step)(struct attachment *trace))
+{
+        if (trace->n_retries == MAX_RETRIES || target_is_dead(&trace->target) ||
+            sd_event_add_time_relative(trace->context->event, &trace->turn, CLOCK_MONOTONIC, RETRY_USEC, 1, on_retry,
+                                       trace) < 0)
+                return false;
+        trace->n_retries++;
+        trace->step = step;
+        return true;
+}
+
 /* --- authorization --- */
+
+static void ask_again(struct attachment *trace)
+{
+        attachment_authorize(trace, trace->authorized);
+}
 
 static void on_authorized(void *user, int result, int fd)
 {
@@ -37,6 +97,9 @@ static void on_authorized(void *user, int result, int fd)
 
         cleanup_close(&fd);
         trace->authorizing = NULL;
+        /* What pidfd_getfd(2) says of a leader whose place another thread is about to take. */
+        if (result == -ESRCH && trace->state < ATTACHMENT_RUNNING && attachment_retry(trace, ask_again))
+                return;
         if (result < 0 && result != -ESRCH && result != -EPERM)
                 complain(&trace->context->complaints, trace->peer.uid, LOG_PRIORITY_WARNING,
                          "cannot find out whether uid %u may trace process %d: %s", trace->peer.uid, trace->target.pid,
@@ -59,34 +122,6 @@ void attachment_authorize(struct attachment *trace, void (*then)(struct attachme
                          trace, &trace->authorizing);
         if (r < 0)
                 on_authorized(trace, r, -1);
-}
-
-/* --- turns --- */
-
-void attachment_take_turn(struct attachment *trace)
-{
-        void (*step)(struct attachment * trace) = trace->step;
-
-        trace->turn = sd_event_source_disable_unref(trace->turn);
-        trace->step = NULL;
-        step(trace);
-}
-
-static int on_turn(sd_event_source *source, void *user)
-{
-        attachment_take_turn(user);
-        return 0;
-}
-
-/*
- * A new source each time, because sd-event serves what has been pending for longest: one that stays pending would be
- * served before everybody else again and again.
- */
-void attachment_later(struct attachment *trace, void (*step)(struct attachment *trace))
-{
-        trace->step = step;
-        if (sd_event_add_defer(trace->context->event, &trace->turn, on_turn, trace) < 0)
-                attachment_take_turn(trace); /* out of memory: late for others is better than never */
 }
 
 /* --- the list of traces --- */
@@ -121,9 +156,13 @@ static int check_request(struct context *context, const struct outbox *outbox, c
                 return EPERM;
         }
         if ((request->detail != DETAIL_AUTO && request->detail != DETAIL_BASIC && request->detail != DETAIL_FULL) ||
-            (request->flags & ~(uint32_t)LINK_ATTACH_FROM_EXEC) != 0) {
+            request->ptrace > PTRACE_MODE_OFF || (request->flags & ~(uint32_t)ALL_FLAGS) != 0) {
                 *ret_text = "cannot trace: this daemon does not know one of the options asked for; it is older than "
                             "the client";
+                return EINVAL;
+        }
+        if (request->pid == 0 && (request->unit[0] == '\0' || (request->flags & LINK_ATTACH_FROM_EXEC) != 0)) {
+                *ret_text = "cannot trace: neither a process nor a unit is named; name one (-p PID, -u UNIT)";
                 return EINVAL;
         }
         return 0;
@@ -152,10 +191,20 @@ void attachment_request(struct context *context, struct outbox *outbox, const st
         trace->target = TARGET_INIT;
         trace->events = EVENT_SET_INIT;
         trace->ids_file = trace->threads_file = trace->maps = trace->smaps = -1;
-        trace->tracer_link = -1;
+        trace->stories[0] = trace->stories[1] = -1;
         trace->next = context->attachments;
         context->attachments = trace;
         event_level_init(&trace->level, (enum detail)request->detail);
+        if ((request->flags & LINK_ATTACH_UNMAPS) != 0 && (peer_rights(peer) & LINK_RIGHT_KERNEL) == 0) {
+                trace->request.flags &= ~(uint32_t)LINK_ATTACH_UNMAPS;
+                event_level_lack(&trace->level, LINK_LACKS_UNMAPS, EPERM);
+        }
+        trace->level.unmaps = (trace->request.flags & LINK_ATTACH_UNMAPS) != 0;
+        trace->request.unit[sizeof(trace->request.unit) - 1] = '\0';
+        if (request->pid == 0) {
+                unit_request(trace);
+                return;
+        }
         error = target_pin(request->pid, is_own_process, &question, &trace->target, text);
         if (error < 0)
                 attachment_fail(trace, -error, text);
@@ -181,16 +230,22 @@ struct attachment *attachment_free(struct attachment *trace)
                         break;
                 }
         trace->state = ATTACHMENT_STOPPED; /* for whoever looks while this goes on */
-        barrier_abort(trace);
+        holder_leave(trace);
+        execs_cancel(trace);
+        follow_free(trace);
         opens_cancel(trace);
         helper_free(trace->authorizing);
+        trace->unit = unit_free(trace->unit);
         sd_event_source_disable_unref(trace->turn);
         sd_event_source_disable_unref(trace->exit_source);
         events_close(&trace->events, context->closer);
+        added_free(trace);
         rings_close(&context->budget, &trace->rings);
         target_deinit(&trace->target);
         cleanup_close(&trace->ids_file);
         cleanup_close(&trace->threads_file);
+        cleanup_close(&trace->stories[0]);
+        cleanup_close(&trace->stories[1]);
         close_maps(trace);
         peer_deinit(&trace->peer);
         free(trace);

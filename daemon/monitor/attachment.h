@@ -21,16 +21,21 @@
 enum attachment_state {
         ATTACHMENT_OPENING, /* being authorized and opened: its engine knows nothing of it yet */
         ATTACHMENT_OPENED,  /* LINK_TRACE was sent */
-        ATTACHMENT_WAITING, /* READY came; another trace's tracer has the target */
-        ATTACHMENT_BARRIER,
+        ATTACHMENT_BARRIER, /* READY came; the tracer stops the threads, or serves another trace first */
         ATTACHMENT_ENABLING,
         ATTACHMENT_RUNNING,  /* LINK_STARTED was sent */
         ATTACHMENT_STOPPING, /* being disabled and counted */
         ATTACHMENT_STOPPED,  /* LINK_COUNTS was sent */
 };
 
-struct tracer_run; /* barrier.c: a tracer process */
+struct added;      /* added.c: events that were opened anew */
+struct ask;        /* asks.c: a question about the peer's rights */
+struct exec_visit; /* execs.c: an exec under way */
+struct following;  /* follow.c: a request under way */
+struct holder;     /* holders.c: a tracer process */
+struct member;     /* follow.c: a process beside the target */
 struct opening;    /* opens.c: a file request under way */
+struct unit;       /* unit.c: a cgroup as a target */
 
 struct attachment {
         struct context *context;
@@ -42,11 +47,13 @@ struct attachment {
         uint32_t id;
         enum attachment_state state;
         struct target target;
+        struct unit *unit; /* NULL = one process is asked for */
         struct event_level level;
         struct event_set events;
         struct ring_set rings;
         int ids_file, threads_file;
         int maps, smaps; /* between being opened and being sent */
+        int stories[2];  /* the tracer's end and the engine's, for every tracer and engine of this trace */
         uint32_t n_ids, n_threads;
 
         void (*resent)(void *user); /* attachments_resend(): waits for this trace; else NULL */
@@ -58,12 +65,14 @@ struct attachment {
         void (*step)(struct attachment *trace);
         size_t n_done; /* events enabled, disabled or read by the steps so far */
         struct event_counts reading;
+        unsigned int n_retries; /* attachment_retry() */
 
         bool is_exited;
         sd_event_source *exit_source;
-        struct tracer_run *tracer; /* barrier.c; NULL when the tracer process is gone */
-        int tracer_link;           /* -1 = it holds nothing (any more) */
-        sd_event_source *tracer_source, *tracer_timer;
+        enum ptrace_mode mode; /* as chosen, then as granted; not AUTO */
+        struct holder *holder; /* that stops or holds the target for this trace, or is about to; else NULL */
+        bool is_watching;      /* the tracer was told of this trace (WATCH) */
+        bool is_stopped;       /* the tracer has stopped the target for our attach */
         uint32_t n_unstopped;
         uint64_t held_since_ns;
 
@@ -74,6 +83,17 @@ struct attachment {
 
         struct opening *openings;
         size_t n_openings;
+        struct ask *asks;
+        struct exec_visit *exec_visits;
+        struct member *members;
+        size_t n_members;
+        struct following *followings;
+        size_t n_followings;
+
+        struct added *added;
+        uint32_t n_added_ids;
+        struct event_counts retired;    /* of those of them that are closed */
+        const struct added *counted_at; /* added_set(): being disabled or read; NULL = ->events */
 };
 
 /* Begin. The answer, LINK_TRACE with or without an error, goes to the outbox now or later. */
@@ -97,6 +117,11 @@ void attachment_fail(struct attachment *trace, int error, const char *text);
  * at a time; a trace that is freed takes its step with it.
  */
 void attachment_later(struct attachment *trace, void (*step)(struct attachment *trace));
+/*
+ * The same a millisecond later: what was not found just now will be, if the process is in the middle of an exec. false
+ * = it has ended, or it has been tried for a second; step is not called.
+ */
+bool attachment_retry(struct attachment *trace, void (*step)(struct attachment *trace)) MUST_CHECK;
 /* Call the step now. */
 void attachment_take_turn(struct attachment *trace);
 

@@ -14,7 +14,11 @@
 
 int authorize_ask(int pidfd)
 {
-        int fd = (int)syscall(SYS_pidfd_getfd, pidfd, INT_MAX, 0);
+        int fd;
+
+        if (pidfd < 0) /* EBADF would mean yes */
+                return -ESRCH;
+        fd = (int)syscall(SYS_pidfd_getfd, pidfd, INT_MAX, 0);
 
         if (fd >= 0) {
                 (void)close(fd);

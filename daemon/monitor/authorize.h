@@ -14,5 +14,5 @@ struct authorize_question {
  * -errno: the question could not be asked, which means no.
  */
 int authorize_work(void *question, int *ret_fd);
-/* The question alone, for a process that has become the peer already; results as above. */
+/* The question alone, for a process that has become the peer already; results as above. pidfd < 0: it is gone. */
 int authorize_ask(int pidfd) MUST_CHECK;

@@ -10,7 +10,8 @@
 #include "daemon/monitor/tracefs.h"
 
 struct attachment;
-struct tracer_run;
+struct exec_stop;
+struct holder;
 
 struct context {
         const struct monitor_options *options;
@@ -24,5 +25,6 @@ struct context {
         int kallsyms_error;
         struct attachment *attachments; /* of all engines */
         uint32_t last_trace_id;         /* never reused */
-        struct tracer_run *tracers;     /* barrier.c: tracer processes that have not ended */
+        struct holder *holders;         /* holders.c: tracer processes */
+        struct exec_stop *exec_stops;   /* execs.c: processes that are held in an exec */
 };

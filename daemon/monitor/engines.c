@@ -18,6 +18,7 @@
 
 #include "daemon/link/clock.h"
 #include "daemon/monitor/attachment.h"
+#include "daemon/monitor/follow.h"
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/opens.h"
 #include "daemon/monitor/run.h"
@@ -270,6 +271,11 @@ static void on_message(struct engine *engine, const struct link_message *message
                 trace = attachment_find(context, &engine->outbox, message->open.trace);
                 if (trace != NULL)
                         opens_request(trace, &message->open);
+                return;
+        case LINK_FOLLOW:
+                trace = attachment_find(context, &engine->outbox, message->follow.trace);
+                if (trace != NULL)
+                        follow_request(trace, message->follow.pid, message->follow.n_threads != 0);
                 return;
         case LINK_STOP:
                 trace = attachment_find(context, &engine->outbox, message->id.id);

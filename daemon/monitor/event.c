@@ -27,14 +27,19 @@ void event_level_lack(struct event_level *level, enum link_detail what, int erro
         level->degraded_errno[what] = error;
 }
 
+static bool is_unmap(enum event_kind kind)
+{
+        return (EVENT_UNMAP_KINDS & EVENT_BIT(kind)) != 0;
+}
+
 bool event_is_tracepoint(enum event_kind kind)
 {
-        return kind == EVENT_TP_USER || kind == EVENT_TP_KERNEL || kind == EVENT_TP_HIGH;
+        return kind == EVENT_TP_USER || kind == EVENT_TP_KERNEL || kind == EVENT_TP_HIGH || is_unmap(kind);
 }
 
 uint32_t event_level_kinds(const struct event_level *level)
 {
-        uint32_t kinds = event_kinds(level->detail);
+        uint32_t kinds = event_kinds(level->detail) | (level->unmaps ? EVENT_UNMAP_KINDS : 0);
 
         return level->tracepoints
                        ? kinds
@@ -52,6 +57,9 @@ bool event_level_down(struct event_level *level, enum event_kind kind, int error
         if (error == EINVAL && level->lost_count) {
                 level->lost_count = false; /* PERF_FORMAT_LOST came with Linux 6.0 */
                 event_level_lack(level, LINK_LACKS_LOST_COUNT, error);
+        } else if (is_unmap(kind) && error != EMFILE && error != ENFILE) {
+                level->unmaps = false;
+                event_level_lack(level, LINK_LACKS_UNMAPS, error);
         } else if (event_is_tracepoint(kind) &&
                    (refused_because_of_rights(error) || error == ENOENT || error == ENODEV)) {
                 level->tracepoints = false;
@@ -73,25 +81,36 @@ bool event_level_down(struct event_level *level, enum event_kind kind, int error
         return true;
 }
 
-static void common_attr(const struct event_level *level, struct perf_event_attr *ret)
+bool event_level_fewer(struct event_level *level, int error)
+{
+        if (level->detail == DETAIL_BASIC)
+                return false;
+        level->detail = DETAIL_BASIC;
+        level->tracepoints = false;
+        event_level_lack(level, LINK_LACKS_DESCRIPTORS, error);
+        return true;
+}
+
+static void common_attr(const struct event_level *level, bool follow, struct perf_event_attr *ret)
 {
         *ret = (struct perf_event_attr){
                 .size = sizeof(*ret),
                 .type = PERF_TYPE_SOFTWARE,
                 .read_format = level->lost_count ? PERF_FORMAT_LOST : 0,
                 .inherit = 1,
-                .inherit_thread = 1,
+                .inherit_thread = !follow, /* since Linux 5.13 */
                 .exclude_kernel = !level->kernel_mode,
                 .exclude_hv = !level->kernel_mode,
         };
 }
 
-static void fault_attr(const struct event_level *level, const struct tracefs *tracefs, enum event_kind kind,
-                       bool from_exec, struct perf_event_attr *attr)
+static void fault_attr(const struct event_request *request, enum event_kind kind, struct perf_event_attr *attr)
 {
+        const struct tracefs *tracefs = request->tracefs;
+
         attr->sample_period = 1;
         attr->disabled = 1;
-        attr->enable_on_exec = from_exec;
+        attr->enable_on_exec = request->from_exec;
         switch (kind) {
         case EVENT_TP_KERNEL:
                 attr->type = PERF_TYPE_TRACEPOINT;
@@ -102,6 +121,12 @@ static void fault_attr(const struct event_level *level, const struct tracefs *tr
         case EVENT_TP_HIGH:
                 attr->type = PERF_TYPE_TRACEPOINT;
                 attr->config = tracefs->page_fault_user;
+                break;
+        case EVENT_TP_MUNMAP:
+        case EVENT_TP_MREMAP:
+                attr->type = PERF_TYPE_TRACEPOINT;
+                attr->config = kind == EVENT_TP_MUNMAP ? tracefs->munmap : tracefs->mremap;
+                attr->sample_regs_user = EVENT_REGS_MASK;
                 break;
         case EVENT_ENTRY:
                 attr->config = PERF_COUNT_SW_PAGE_FAULTS;
@@ -144,19 +169,24 @@ int event_open(const struct event_request *request, const struct event_level *le
 
         if (event_is_tracepoint(kind) && request->tracefs->error != 0)
                 return -request->tracefs->error;
-        common_attr(level, &attr);
+        if (is_unmap(kind) && request->tracefs->munmap == 0)
+                return -ENOENT;
+        common_attr(level, request->follow, &attr);
         if (is_sideband)
                 sideband_attr(&attr);
         else
-                fault_attr(level, request->tracefs, kind, request->from_exec, &attr);
+                fault_attr(request, kind, &attr);
         attr.sample_type = event_sample_type(kind, level->detail, level->physical);
         attr.sample_id_all = 1;
         attr.use_clockid = 1;
         attr.clockid = CLOCK_MONOTONIC;
         attr.watermark = 1;
         attr.wakeup_watermark = (uint32_t)((is_sideband ? request->rings->side_bytes : request->rings->ring_bytes) / 4);
-        int fd = (int)syscall(SYS_perf_event_open, &attr, tid, pair->cpu, is_sideband ? pair->side_fd : pair->fault_fd,
-                              PERF_FLAG_FD_CLOEXEC | PERF_FLAG_FD_OUTPUT | PERF_FLAG_FD_NO_GROUP);
+        bool of_cgroup = request->is_cgroup && tid != 0;
+        int fd = (int)syscall(SYS_perf_event_open, &attr, of_cgroup ? request->cgroup : tid, pair->cpu,
+                              is_sideband ? pair->side_fd : pair->fault_fd,
+                              PERF_FLAG_FD_CLOEXEC | PERF_FLAG_FD_OUTPUT | PERF_FLAG_FD_NO_GROUP |
+                                      (of_cgroup ? PERF_FLAG_PID_CGROUP : 0));
         if (fd < 0)
                 return -errno;
         r = set_filter(fd, kind);
@@ -172,9 +202,19 @@ int event_open_counter(const struct event_level *level, pid_t pid, uint64_t conf
         struct perf_event_attr attr;
         int fd;
 
-        common_attr(level, &attr);
+        common_attr(level, false, &attr);
         attr.config = config;
         attr.read_format = 0;
         fd = (int)syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
         return fd < 0 ? -errno : fd;
+}
+
+int event_try_cgroup(int cgroup)
+{
+        struct perf_event_attr attr = {
+                .size = sizeof(attr), .type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_DUMMY, .disabled = 1};
+        CLEANUP_CLOSE int fd =
+                (int)syscall(SYS_perf_event_open, &attr, cgroup, 0, -1, PERF_FLAG_FD_CLOEXEC | PERF_FLAG_PID_CGROUP);
+
+        return fd < 0 ? -errno : 0;
 }

@@ -10,6 +10,7 @@
 struct event_level {
         enum detail detail; /* as granted: never AUTO */
         bool physical, kernel_mode, tracepoints, lost_count;
+        bool unmaps;       /* asked for, and not refused */
         uint32_t degraded; /* bits 1 << enum link_detail */
         int32_t degraded_errno[N_LINK_LACKS];
 };
@@ -23,18 +24,31 @@ uint32_t event_level_kinds(const struct event_level *level) MUST_CHECK;
  * nothing to do with the level.
  */
 bool event_level_down(struct event_level *level, enum event_kind kind, int error) MUST_CHECK;
+/*
+ * The level that needs the fewest descriptors, after `error` (EMFILE, ENFILE) said that there are not enough for this
+ * one. false = it is that already.
+ */
+bool event_level_fewer(struct event_level *level, int error) MUST_CHECK;
 
 struct event_request {
         const struct target *target;
         const struct ring_set *rings;
         const struct tracefs *tracefs;
-        bool from_exec;  /* fault events begin at the next execve(2) of a thread */
+        bool from_exec; /* fault events begin at the next execve(2) of a thread */
+        bool follow;    /* children that are processes of their own inherit the events, too */
+        bool is_cgroup; /* the events are those of a cgroup, on each CPU: whoever runs in it, target is not looked at */
+        int cgroup;     /* is_cgroup: its directory */
         bool is_stopped; /* no thread can be born meanwhile: one pass is enough */
 };
 
 bool event_is_tracepoint(enum event_kind kind);
-/* Open one, disabled, redirected into the pair's ring. tid 0: on ourselves. Descriptor or -errno. */
+/*
+ * Open one, disabled, redirected into the pair's ring. tid 0: on ourselves, else the thread's or, whatever the number,
+ * the cgroup's. Descriptor or -errno.
+ */
 int event_open(const struct event_request *request, const struct event_level *level, pid_t tid,
                const struct ring_pair *pair, enum event_kind kind) MUST_CHECK;
+/* Whether the kernel has events of cgroups (CONFIG_CGROUP_PERF): 0 or -errno. */
+int event_try_cgroup(int cgroup) MUST_CHECK;
 /* A count of the process from now on, with its children: config is one of PERF_COUNT_SW_*. Descriptor or -errno. */
 int event_open_counter(const struct event_level *level, pid_t pid, uint64_t config) MUST_CHECK;

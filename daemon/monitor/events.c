@@ -6,6 +6,10 @@
  * were complete. If there is something new, everything is closed and opened for the new list; a target that never comes
  * to rest is opened once more while its threads are stopped (prepare.c).
  *
+ * An exec by another thread than the leader ends all others, and takes the leader's number: for a moment no thread can
+ * be had, and afterwards the leader that the events were opened for is not the one that there is. The kernel hangs up
+ * on an event whose task has ended and from which nobody has inherited (perf_poll(), kernel/events/core.c).
+ *
  * A thread id of the list may have died and been given to another process before its events were opened: its entry
  * below /proc/PID/task must still be there afterwards, else its events are thrown away.
  *
@@ -16,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -23,6 +28,7 @@
 #include "daemon/monitor/refusal.h"
 
 #define MAX_PASSES 4
+#define MAX_TRIES 16     /* of events_add_process(), which cannot wait */
 #define SLICE_EVENTS 256 /* of one call: 5 ms of perf_event_open(2), less of everything else */
 
 static int add_event(struct event_set *events, int fd, enum event_kind kind)
@@ -57,28 +63,36 @@ static void close_from(struct event_set *events, size_t n_kept, struct closer *c
         closer_close(closer, fds, fds != NULL ? n : 0);
 }
 
-/* All events of one thread. On failure *ret_kind is the refused one. A CPU that went offline meanwhile has no faults.
- */
-static int open_thread(const struct event_request *request, const struct event_level *level, pid_t tid,
-                       struct event_set *events, enum event_kind *ret_kind)
+/* All events of one thread on one CPU. On failure *ret_kind is the refused one. */
+static int open_pair(const struct event_request *request, const struct event_level *level, pid_t tid,
+                     const struct ring_pair *pair, struct event_set *events, enum event_kind *ret_kind)
 {
         uint32_t kinds = event_level_kinds(level);
 
-        for (size_t i = 0; i < request->rings->n; i++)
-                for (int kind = 0; kind < N_EVENT_KINDS; kind++) {
-                        if ((kinds & EVENT_BIT(kind)) == 0)
-                                continue;
-                        int fd = event_open(request, level, tid, &request->rings->pairs[i], (enum event_kind)kind);
+        for (int kind = 0; kind < N_EVENT_KINDS; kind++) {
+                if ((kinds & EVENT_BIT(kind)) == 0)
+                        continue;
+                int fd = event_open(request, level, tid, pair, (enum event_kind)kind);
+                int r = fd < 0 ? fd : add_event(events, fd, (enum event_kind)kind);
 
-                        if (fd == -ENODEV && !event_is_tracepoint((enum event_kind)kind))
-                                continue;
-                        int r = fd < 0 ? fd : add_event(events, fd, (enum event_kind)kind);
-                        if (r < 0) {
-                                *ret_kind = (enum event_kind)kind;
-                                return r;
-                        }
+                if (r < 0) {
+                        *ret_kind = (enum event_kind)kind;
+                        return r;
                 }
+        }
         return 0;
+}
+
+/* On every CPU: those of a thread wait for one that is offline, those of a cgroup cannot be there yet. */
+static int open_thread(const struct event_request *request, const struct event_level *level, pid_t tid,
+                       struct event_set *events, enum event_kind *ret_kind)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < request->rings->n && r == 0; i++)
+                if (!request->is_cgroup || request->rings->pairs[i].is_online)
+                        r = open_pair(request, level, tid, &request->rings->pairs[i], events, ret_kind);
+        return r;
 }
 
 /*
@@ -105,8 +119,24 @@ static int open_threads(const struct event_request *request, struct event_level 
                         close_from(events, n_before, closer);
                 else if (r < 0)
                         return r;
+                else if (tid == request->target->pid)
+                        events->n_leader_end = events->n;
         }
         return 0;
+}
+
+/* One event of a kind on a CPU counts for all of the cgroup, so the list of threads does not matter. */
+static int open_cgroup(const struct event_request *request, struct event_level *level, struct closer *closer,
+                       struct event_set *events)
+{
+        enum event_kind kind = EVENT_ENTRY;
+        int r;
+
+        do {
+                close_from(events, 0, closer);
+                r = open_thread(request, level, -1, events, &kind);
+        } while (r < 0 && event_level_down(level, kind, -r));
+        return r < 0 ? r : events->n == 0 ? -ENODEV : 0;
 }
 
 static void close_counters(struct event_set *events)
@@ -137,19 +167,30 @@ static bool has_new_threads(const struct target_threads *before, const struct ta
         return false;
 }
 
-/* The list is through. 1 = there is a new one to go through, 0 = this is all, or -errno. */
+/* The last event that was opened for it tells: who has inherited that one has all. */
+static bool has_other_leader(const struct event_request *request, const struct event_set *events)
+{
+        struct pollfd poll_fd = {.events = POLLIN};
+
+        if (events->n_leader_end == 0)
+                return false;
+        poll_fd.fd = events->events[events->n_leader_end - 1].fd;
+        return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP) != 0 && target_has_live_leader(request->target);
+}
+
+/* The list is through. 1 = there is a new one to go through, 0 = this is all, EVENTS_NO_THREAD, or -errno. */
 static int end_pass(const struct event_request *request, struct closer *closer, struct event_set *events)
 {
         struct target_threads now = {0};
         int r;
 
-        if (events->n == 0)
-                return -ESRCH;
+        if (events->n == 0 || has_other_leader(request, events))
+                return EVENTS_NO_THREAD;
         if (request->is_stopped)
                 return 0;
         r = target_list_threads(request->target, &now);
         if (r < 0)
-                return r;
+                return r == -ESRCH ? EVENTS_NO_THREAD : r;
         events->is_uncertain = has_new_threads(&events->threads, &now);
         if (!events->is_uncertain || ++events->n_passes == MAX_PASSES) {
                 free(now.threads);
@@ -159,6 +200,7 @@ static int end_pass(const struct event_request *request, struct closer *closer, 
         free(events->threads.threads);
         events->threads = now;
         events->n_visited = 0;
+        events->n_leader_end = 0;
         return 1;
 }
 
@@ -199,7 +241,11 @@ static int open_more(const struct event_request *request, struct event_level *le
 
         if (warm_up(request, level, events))
                 return 1;
+        if (request->is_cgroup)
+                return open_cgroup(request, level, closer, events);
         r = events->threads.threads == NULL ? target_list_threads(request->target, &events->threads) : 0;
+        if (r == -ESRCH)
+                return EVENTS_NO_THREAD;
         if (r == 0)
                 r = open_threads(request, level, closer, events);
         if (r < 0)
@@ -210,23 +256,89 @@ static int open_more(const struct event_request *request, struct event_level *le
         return r == 0 && request->from_exec ? open_counters(request, level, events) : r;
 }
 
+/* Here and not by the closer, because the descriptors are to be used again at once. true = there are more. */
+static bool give_back(struct event_set *events, struct closer *closer)
+{
+        for (size_t i = 0; i < SLICE_EVENTS && events->n > 0; i++)
+                (void)close(events->events[--events->n].fd);
+        if (events->n > 0)
+                return true;
+        events_close(events, closer);
+        return false;
+}
+
 int events_open(const struct event_request *request, struct event_level *level, struct closer *closer,
                 struct event_set *events, char text[static LINK_TEXT_BYTES])
 {
-        int r = open_more(request, level, closer, events);
+        int r;
 
+        if (events->is_given_back) {
+                events->is_given_back = give_back(events, closer);
+                return 1;
+        }
+        r = open_more(request, level, closer, events);
+        if ((r == -EMFILE || r == -ENFILE) && event_level_fewer(level, -r)) {
+                events->is_given_back = true;
+                return 1;
+        }
+        if (r == EVENTS_NO_THREAD)
+                events_reset(events, closer);
         if (r < 0) {
                 struct refused_events refused = {
-                        .pid = request->target->pid,
+                        .pid = request->is_cgroup ? 0 : request->target->pid,
                         .n_threads = events->threads.n,
                         .n_cpus = request->rings->n,
                         .n_events = (size_t)__builtin_popcount(event_level_kinds(level)),
+                        .n_open = events->n,
                 };
 
                 refusal_of_events(&refused, -r, text);
                 events_close(events, closer);
         }
         return r;
+}
+
+int events_add_process(const struct event_request *request, struct event_level *level, struct closer *closer,
+                       struct event_set *events)
+{
+        struct event_request added = *request;
+        size_t at = 0;
+        int r = 1, n_tries = 0;
+
+        added.from_exec = false;
+        added.is_cgroup = false;
+        events->n_warm = ARRAY_SIZE(events->warm); /* the trace has enabled the tracepoints */
+        while (r == 1 || (r == EVENTS_NO_THREAD && n_tries++ < MAX_TRIES && !target_is_dead(added.target))) {
+                if (r == EVENTS_NO_THREAD)
+                        events_reset(events, closer);
+                r = open_more(&added, level, closer, events);
+        }
+        if (r == EVENTS_NO_THREAD)
+                r = -ESRCH;
+        if (r < 0)
+                events_close(events, closer);
+        while (r == 0 && events_enable(events, &at))
+                continue;
+        return r;
+}
+
+int events_add_cpu(const struct event_request *request, const struct event_level *level, const struct ring_pair *pair,
+                   struct closer *closer, struct event_set *events)
+{
+        size_t n_before = events->n;
+        enum event_kind kind;
+        int r = open_pair(request, level, -1, pair, events, &kind);
+        struct event_set fresh;
+        size_t at = 0;
+
+        if (r < 0) {
+                close_from(events, n_before, closer);
+                return r;
+        }
+        fresh = (struct event_set){.events = events->events + n_before, .n = events->n - n_before};
+        while (events_enable(&fresh, &at))
+                continue;
+        return 0;
 }
 
 void events_reset(struct event_set *events, struct closer *closer)
@@ -236,6 +348,7 @@ void events_reset(struct event_set *events, struct closer *closer)
         free(events->threads.threads);
         events->threads = (struct target_threads){0};
         events->n_visited = 0;
+        events->n_leader_end = 0;
         events->n_passes = 0;
         events->is_uncertain = false;
 }
@@ -370,18 +483,21 @@ int make_sealed_file(const char *name, const void *bytes, size_t n_bytes)
         return TAKE_FD(fd);
 }
 
-int events_make_id_file(const struct event_set *events)
+int events_make_id_file(const struct event_set *events, size_t first)
 {
-        CLEANUP_FREE struct link_event_id *ids = calloc(events->n, sizeof(*ids));
+        size_t n = events->n - first;
+        CLEANUP_FREE struct link_event_id *ids = calloc(n, sizeof(*ids));
 
         if (ids == NULL)
                 return -ENOMEM;
-        for (size_t i = 0; i < events->n; i++) {
-                if (ioctl(events->events[i].fd, PERF_EVENT_IOC_ID, &ids[i].id) < 0)
+        for (size_t i = 0; i < n; i++) {
+                const struct event_fd *event = &events->events[first + i];
+
+                if (ioctl(event->fd, PERF_EVENT_IOC_ID, &ids[i].id) < 0)
                         return -errno;
-                ids[i].kind = events->events[i].kind;
+                ids[i].kind = event->kind;
         }
-        return make_sealed_file("faultline-ids", ids, events->n * sizeof(*ids));
+        return make_sealed_file("faultline-ids", ids, n * sizeof(*ids));
 }
 
 int events_make_thread_file(const struct event_set *events)

@@ -18,23 +18,40 @@ struct event_set {
         size_t n, n_room;
         struct target_threads threads; /* for which the events were opened */
         size_t n_visited;              /* of them, while opening */
+        size_t n_leader_end;           /* events up to the leader's last one; 0 = it has none */
         int n_passes;
         int warm[2]; /* tracepoint events of our own task that count nothing: keep the tracepoints registered; else -1
                       */
         size_t n_warm;
-        int counters[2];   /* FROM_EXEC: MIN and MAJ counted from now on, not from the exec; else -1 */
-        bool is_uncertain; /* threads were born while we opened: whether they inherited every event is not known */
+        int counters[2];    /* FROM_EXEC: MIN and MAJ counted from now on, not from the exec; else -1 */
+        bool is_given_back; /* too few descriptors: these go, then fewer are opened */
+        bool is_uncertain;  /* threads were born while we opened: whether they inherited every event is not known */
 };
 
 #define EVENT_SET_INIT ((struct event_set){.warm = {-1, -1}, .counters = {-1, -1}})
 
+#define EVENTS_NO_THREAD 2
+
 /*
  * Open events, disabled, with the most detail at or below *level that the kernel allows; *level becomes what it was.
- * Begins with EVENT_SET_INIT. 1 = a slice was opened, call again; 0 = all are open; -errno with `text` saying why not
- * and what would help, and nothing is open. -ESRCH: the process ended.
+ * Begins with EVENT_SET_INIT. 1 = a slice was opened, call again; 0 = all are open; EVENTS_NO_THREAD = no thread could
+ * be had: the process has ended, or one of its threads is just about to take the place of the others (execve(2)), and
+ * it may be called again a moment later; -errno with `text` saying why not and what would help, and nothing is open.
  */
 int events_open(const struct event_request *request, struct event_level *level, struct closer *closer,
                 struct event_set *events, char text[static LINK_TEXT_BYTES]) MUST_CHECK;
+/*
+ * All events of all threads of a process, at this level, enabled: for one that joins a trace that runs, or executed a
+ * program and lost its events. Begins with EVENT_SET_INIT. 0 or -errno, and then nothing is open.
+ */
+int events_add_process(const struct event_request *request, struct event_level *level, struct closer *closer,
+                       struct event_set *events) MUST_CHECK;
+/*
+ * Events of the request's cgroup on a CPU that has come online, enabled, behind those that there are: 0, or -errno and
+ * there are as many as before.
+ */
+int events_add_cpu(const struct event_request *request, const struct event_level *level, const struct ring_pair *pair,
+                   struct closer *closer, struct event_set *events) MUST_CHECK;
 void events_close(struct event_set *events, struct closer *closer);
 /* Close all of them to open them anew. */
 void events_reset(struct event_set *events, struct closer *closer);
@@ -59,8 +76,8 @@ int events_read(const struct event_set *events, bool with_lost, size_t *at, stru
 int events_read_completions(const struct event_set *events, uint64_t *ret) MUST_CHECK;
 /* How many descriptors that reads. */
 size_t events_n_completions(const struct event_set *events) MUST_CHECK;
-/* Sealed memfd of struct link_event_id, ->n of them; descriptor or -errno. */
-int events_make_id_file(const struct event_set *events) MUST_CHECK;
+/* Sealed memfd of struct link_event_id for ->events[first..n); descriptor or -errno. */
+int events_make_id_file(const struct event_set *events, size_t first) MUST_CHECK;
 /* Sealed memfd of struct link_thread; descriptor or -errno. */
 int events_make_thread_file(const struct event_set *events) MUST_CHECK;
 /* Sealed memfd of any bytes; descriptor or -errno. */

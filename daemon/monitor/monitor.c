@@ -17,9 +17,9 @@
 #include <time.h>
 
 #include "daemon/monitor/attachment.h"
-#include "daemon/monitor/barrier.h"
 #include "daemon/monitor/context.h"
 #include "daemon/monitor/engines.h"
+#include "daemon/monitor/holders.h"
 #include "daemon/monitor/listener.h"
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/peer.h"
@@ -230,7 +230,7 @@ static void monitor_deinit(struct monitor *monitor)
 
         engines_deinit(&monitor->engines);
         complaints_deinit(&context->complaints);
-        barrier_forget_all(context);
+        holders_free(context);
         children_deinit(&context->children);
         closer_free(context->closer);
         sd_event_source_disable_unref(monitor->listening);

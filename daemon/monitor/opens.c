@@ -27,6 +27,7 @@
 
 #include "daemon/link/procmap.h"
 #include "daemon/monitor/authorize.h"
+#include "daemon/monitor/follow.h"
 
 #define MAX_OPENINGS 4096 /* asked for and not yet answered, by one trace */
 #define MAX_HELPERS 4     /* of one trace at a time, so that no trace takes all of HELPER_MAX_CHILDREN */
@@ -314,13 +315,29 @@ static void on_opened(void *user, int result, int fd)
         start_waiting(trace);
 }
 
+/* A process that is followed has the root directory of the target once it has ended. */
+static struct target process_of(const struct attachment *trace, pid_t pid, struct target *member)
+{
+        struct target process = trace->target;
+
+        if (pid != 0 && pid != trace->target.pid) {
+                if (follow_open(trace, pid, member) < 0)
+                        *member = TARGET_INIT;
+                process.pid = member->pid;
+                process.pidfd = member->pidfd;
+                process.process = member->process;
+        }
+        return process;
+}
+
 static int start(struct opening *opening)
 {
+        CLEANUP(target_deinit) struct target member = TARGET_INIT;
         struct attachment *trace = opening->trace;
-        struct open_job job = {.request = &opening->request,
-                               .target = &trace->target,
-                               .peer = trace->needs_check ? &trace->peer : NULL};
-        int keep[] = {trace->target.pidfd, trace->target.process, trace->target.root};
+        struct target process = process_of(trace, opening->request.pid, &member);
+        struct open_job job = {
+                .request = &opening->request, .target = &process, .peer = trace->needs_check ? &trace->peer : NULL};
+        int keep[] = {process.pidfd, process.process, process.root};
 
         return helper_start(&trace->context->children, keep, ARRAY_SIZE(keep), open_work, &job, on_opened, opening,
                             &opening->helper);

@@ -12,10 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
+#include "daemon/monitor/mode.h"
 #include "daemon/monitor/refusal.h"
 #include "daemon/monitor/run.h"
 #include "daemon/monitor/tell.h"
+#include "daemon/monitor/unit.h"
 
 /* The question was not answered for lack of something that comes back. */
 static bool is_busy(int error)
@@ -50,7 +53,7 @@ static void fail_unauthorized(struct attachment *trace, int result)
 
 static int make_files(struct attachment *trace)
 {
-        int ids = events_make_id_file(&trace->events);
+        int ids = events_make_id_file(&trace->events, 0);
         int threads = ids < 0 ? ids : events_make_thread_file(&trace->events);
 
         if (threads < 0) {
@@ -106,13 +109,16 @@ static int open_rings(struct attachment *trace, char text[static LINK_TEXT_BYTES
         return r;
 }
 
-static struct event_request event_request(const struct attachment *trace, bool is_stopped)
+struct event_request prepare_event_request(const struct attachment *trace, bool is_stopped)
 {
         return (struct event_request){
                 .target = &trace->target,
                 .rings = &trace->rings,
                 .tracefs = &trace->context->tracefs,
                 .from_exec = (trace->request.flags & LINK_ATTACH_FROM_EXEC) != 0,
+                .follow = (trace->request.flags & LINK_ATTACH_FOLLOW) != 0,
+                .is_cgroup = unit_cgroup(trace) >= 0,
+                .cgroup = unit_cgroup(trace),
                 .is_stopped = is_stopped,
         };
 }
@@ -133,14 +139,16 @@ static void announce(struct attachment *trace, int result)
                 fail_unauthorized(trace, result);
                 return;
         }
-        r = sd_event_add_io(trace->context->event, &trace->exit_source, trace->target.pidfd, EPOLLIN, on_target_exit,
-                            trace);
+        r = trace->target.pidfd < 0 ? 0
+                                    : sd_event_add_io(trace->context->event, &trace->exit_source, trace->target.pidfd,
+                                                      EPOLLIN, on_target_exit, trace);
         if (r < 0) {
                 (void)snprintf(text, sizeof(text), "cannot trace process %d: %s", trace->target.pid,
                                strerrordesc_np(-r));
                 attachment_fail(trace, -r, text);
                 return;
         }
+        mode_choose(trace);
         trace->state = ATTACHMENT_OPENED;
         tell_trace(trace, false);
         tell_rings(trace);
@@ -150,6 +158,9 @@ static int open_files(struct attachment *trace, char text[static LINK_TEXT_BYTES
 {
         int r = make_files(trace);
 
+        if (r == 0 && trace->stories[0] < 0 &&
+            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, trace->stories) < 0)
+                r = -errno;
         if (r < 0) {
                 (void)snprintf(text, LINK_TEXT_BYTES, "cannot trace process %d: %s", trace->target.pid,
                                strerrordesc_np(-r));
@@ -164,16 +175,41 @@ static int open_files(struct attachment *trace, char text[static LINK_TEXT_BYTES
         return r;
 }
 
-static void prepare_more(struct attachment *trace)
+/* Its end, or more execs by its threads than we could wait for. -errno */
+static int explain_no_thread(const struct attachment *trace, char text[static LINK_TEXT_BYTES])
 {
-        struct event_request request = event_request(trace, false);
-        char text[LINK_TEXT_BYTES] = "";
+        bool is_dead = target_is_dead(&trace->target);
+
+        (void)snprintf(text, LINK_TEXT_BYTES, "cannot trace process %d: %s", trace->target.pid,
+                       is_dead ? "it has just ended"
+                               : "none of its threads could be had for a second, for one of them is about to execute a "
+                                 "program; try again");
+        return is_dead ? -ESRCH : -EAGAIN;
+}
+
+/* The next slice of the events; `step` calls this. 1 = `step` is called again, 0, or -errno with text. */
+static int open_events(struct attachment *trace, bool is_stopped, void (*step)(struct attachment *trace),
+                       char text[static LINK_TEXT_BYTES])
+{
+        struct event_request request = prepare_event_request(trace, is_stopped);
         int r = events_open(&request, &trace->level, trace->context->closer, &trace->events, text);
 
-        if (r == 1) {
-                attachment_later(trace, prepare_more);
+        if (r == 1)
+                attachment_later(trace, step);
+        if (r != EVENTS_NO_THREAD)
+                return r;
+        return attachment_retry(trace, step) ? 1 : explain_no_thread(trace, text);
+}
+
+static void prepare_more(struct attachment *trace)
+{
+        char text[LINK_TEXT_BYTES] = "";
+        int r = open_events(trace, false, prepare_more, text);
+
+        if (r == 1)
                 return;
-        }
+        if (r == 0 && unit_cgroup(trace) >= 0)
+                unit_list_threads(trace);
         if (r == 0)
                 r = open_files(trace, text);
         if (r < 0)
@@ -229,14 +265,11 @@ static void announce_again(struct attachment *trace, int result)
 
 static void reopen_more(struct attachment *trace)
 {
-        struct event_request request = event_request(trace, trace->n_unstopped == 0);
         char text[LINK_TEXT_BYTES] = "";
-        int r = events_open(&request, &trace->level, trace->context->closer, &trace->events, text);
+        int r = open_events(trace, trace->n_unstopped == 0, reopen_more, text);
 
-        if (r == 1) {
-                attachment_later(trace, reopen_more);
+        if (r == 1)
                 return;
-        }
         if (r == 0)
                 r = open_files(trace, text);
         if (r < 0) {

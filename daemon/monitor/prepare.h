@@ -4,6 +4,8 @@
 
 #include "daemon/monitor/attachment.h"
 
+/* How the trace's events are opened. */
+struct event_request prepare_event_request(const struct attachment *trace, bool is_stopped);
 /* Ends in ATTACHMENT_OPENED, or in a refusal that was sent and the end of `trace`, now or later. */
 void attachment_prepare(struct attachment *trace);
 /*

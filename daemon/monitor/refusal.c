@@ -13,6 +13,8 @@
 
 #include "daemon/monitor/peer.h"
 
+#define RESERVE_DESCRIPTORS 32 /* for what a trace opens behind its events: files, sockets, processes that help */
+#define SUBJECT_BYTES 32
 #define PARANOID_ENOUGH 2 /* events of one's own processes, without the kernel (perf_event_open(2)) */
 
 static long read_paranoid(void)
@@ -47,17 +49,39 @@ void refusal_of_everything(pid_t pid, char text[static LINK_TEXT_BYTES])
                                pid, paranoid, PARANOID_ENOUGH);
 }
 
-static void explain_descriptors(const struct refused_events *refused, char text[static LINK_TEXT_BYTES])
+static const char *subject_of(pid_t pid, char text[static SUBJECT_BYTES])
 {
+        if (pid == 0)
+                return "the unit";
+        (void)snprintf(text, SUBJECT_BYTES, "process %d", pid);
+        return text;
+}
+
+/*
+ * When RLIMIT_NOFILE is reached, whatever is not ours yet is in use by others. ENFILE is about the machine, and has no
+ * number that would be ours to tell.
+ */
+static void explain_descriptors(const struct refused_events *refused, int error, char text[static LINK_TEXT_BYTES])
+{
+        size_t n_wanted = refused->n_threads * refused->n_cpus * refused->n_events;
         struct rlimit limit = {0};
+        char subject[SUBJECT_BYTES];
 
         (void)getrlimit(RLIMIT_NOFILE, &limit);
-        (void)snprintf(text, LINK_TEXT_BYTES,
-                       "cannot trace process %d: its %zu threads on %zu CPUs need %zu file descriptors, and "
-                       "RLIMIT_NOFILE allows %llu in all; raise it (LimitNOFILE= of the service, ulimit -n), or ask "
-                       "for less with --detail=basic",
-                       refused->pid, refused->n_threads, refused->n_cpus,
-                       refused->n_threads * refused->n_cpus * refused->n_events, (unsigned long long)limit.rlim_cur);
+        if (error == EMFILE && n_wanted > 0)
+                (void)snprintf(text, LINK_TEXT_BYTES,
+                               "cannot trace process %d: its %zu threads on %zu CPUs need %zu file descriptors even at "
+                               "basic detail, with all others of the daemon %llu, and RLIMIT_NOFILE allows %llu; raise "
+                               "it (LimitNOFILE= of the service, ulimit -n)",
+                               refused->pid, refused->n_threads, refused->n_cpus, n_wanted,
+                               (unsigned long long)limit.rlim_cur - refused->n_open + n_wanted + RESERVE_DESCRIPTORS,
+                               (unsigned long long)limit.rlim_cur);
+        else
+                (void)snprintf(text, LINK_TEXT_BYTES,
+                               "cannot trace %s: no file descriptors are left (%s); end other traces, or raise the "
+                               "limit (%s)",
+                               subject_of(refused->pid, subject), strerrordesc_np(error),
+                               error == EMFILE ? "LimitNOFILE= of the service, ulimit -n" : "sysctl fs.file-max");
 }
 
 void refusal_of_rights(pid_t pid, const char *what, char text[static LINK_TEXT_BYTES])
@@ -79,16 +103,17 @@ void refusal_of_rights(pid_t pid, const char *what, char text[static LINK_TEXT_B
 void refusal_of_events(const struct refused_events *refused, int error, char text[static LINK_TEXT_BYTES])
 {
         bool for_rights = error == EACCES || error == EPERM;
+        char subject[SUBJECT_BYTES];
 
         if (error == ESRCH)
                 (void)snprintf(text, LINK_TEXT_BYTES, "cannot trace process %d: it has just ended", refused->pid);
         else if (error == EMFILE || error == ENFILE)
-                explain_descriptors(refused, text);
+                explain_descriptors(refused, error, text);
         else if (for_rights && read_paranoid() > PARANOID_ENOUGH)
                 refusal_of_everything(refused->pid, text);
         else if (for_rights)
                 refusal_of_rights(refused->pid, "its events may not be opened", text);
         else
-                (void)snprintf(text, LINK_TEXT_BYTES, "cannot trace process %d: perf_event_open: %s", refused->pid,
-                               strerrordesc_np(error));
+                (void)snprintf(text, LINK_TEXT_BYTES, "cannot trace %s: perf_event_open: %s",
+                               subject_of(refused->pid, subject), strerrordesc_np(error));
 }

@@ -9,9 +9,10 @@
 
 /* What was to be opened. */
 struct refused_events {
-        pid_t pid;
+        pid_t pid; /* 0: a unit */
         size_t n_threads, n_cpus;
         size_t n_events; /* for each thread on each CPU */
+        size_t n_open;   /* of them, when it was refused */
 };
 
 /* An event of the target failed with this errno number. */

@@ -53,21 +53,25 @@ static int parse_cpus(const char *text, struct ring_pair *pairs, size_t n_room)
         return n == 0 ? -EBADMSG : (int)n;
 }
 
-static int read_cpus(struct ring_set *rings)
+/* One of the lists of cputopology.rst. Number of CPUs or -errno. */
+static int read_list(const char *path, struct ring_pair *pairs, size_t n_room)
 {
-        CLEANUP_FREE struct ring_pair *pairs = calloc(MAX_CPUS, sizeof(*pairs));
-        FILE *file = fopen("/sys/devices/system/cpu/online", "re");
+        FILE *file = fopen(path, "re");
         char text[4096] = "";
-        int n;
+        bool is_read;
 
         if (file == NULL)
                 return -errno;
-        if (pairs == NULL || fgets(text, sizeof(text), file) == NULL) {
-                (void)fclose(file);
-                return pairs == NULL ? -ENOMEM : -EIO;
-        }
+        is_read = fgets(text, sizeof(text), file) != NULL;
         (void)fclose(file);
-        n = parse_cpus(text, pairs, MAX_CPUS);
+        return is_read ? parse_cpus(text, pairs, n_room) : -EIO;
+}
+
+static int read_cpus(struct ring_set *rings)
+{
+        CLEANUP_FREE struct ring_pair *pairs = calloc(MAX_CPUS, sizeof(*pairs));
+        int n = pairs == NULL ? -ENOMEM : read_list("/sys/devices/system/cpu/present", pairs, MAX_CPUS);
+
         if (n < 0)
                 return n;
         rings->n = (size_t)n;
@@ -76,6 +80,36 @@ static int read_cpus(struct ring_set *rings)
                 return -ENOMEM;
         pairs = NULL;
         return 0;
+}
+
+static bool has_cpu(const struct ring_pair *pairs, size_t n, uint32_t cpu)
+{
+        for (size_t i = 0; i < n; i++)
+                if (pairs[i].cpu == cpu)
+                        return true;
+        return false;
+}
+
+int rings_look(struct ring_set *rings, void (*changed)(void *user, const struct ring_pair *pair), void *user)
+{
+        CLEANUP_FREE struct ring_pair *online = calloc(MAX_CPUS, sizeof(*online));
+        int n = online == NULL ? -ENOMEM : read_list("/sys/devices/system/cpu/online", online, MAX_CPUS);
+
+        for (size_t i = 0; n >= 0 && i < rings->n; i++) {
+                bool is_online = has_cpu(online, (size_t)n, rings->pairs[i].cpu);
+
+                if (is_online == rings->pairs[i].is_online)
+                        continue;
+                rings->pairs[i].is_online = is_online;
+                changed(user, &rings->pairs[i]);
+        }
+        return n < 0 ? n : 0;
+}
+
+static void take_no_notice(void *user, const struct ring_pair *pair)
+{
+        (void)user;
+        (void)pair;
 }
 
 static int open_owner(uint32_t cpu, size_t ring_bytes)
@@ -159,7 +193,7 @@ static uint64_t charge_of(const struct ring_set *rings)
 
 uint64_t ring_budget_default(void)
 {
-        long n_cpus = sysconf(_SC_NPROCESSORS_ONLN), n_pages = sysconf(_SC_PHYS_PAGES);
+        long n_cpus = sysconf(_SC_NPROCESSORS_CONF), n_pages = sysconf(_SC_PHYS_PAGES);
         uint64_t wanted_bytes = (uint64_t)MAX_OF(n_cpus, 1) * BUDGET_BYTES_PER_CPU;
         uint64_t ram_bytes = n_pages > 0 ? (uint64_t)n_pages * (uint64_t)sysconf(_SC_PAGESIZE) : UINT64_MAX;
 
@@ -172,8 +206,12 @@ int rings_open(struct ring_budget *budget, uint64_t may_use_bytes, struct ring_s
         uint64_t free_bytes = MIN_OF(budget->size_bytes - budget->used_bytes, may_use_bytes);
         int r = read_cpus(&rings);
 
-        if (r < 0)
+        if (r == 0)
+                r = rings_look(&rings, take_no_notice, NULL);
+        if (r < 0) {
+                free(rings.pairs);
                 return r;
+        }
         r = -ENOSPC;
         for (size_t bytes = RING_WANTED_BYTES; bytes >= RING_MIN_BYTES; bytes /= 2) {
                 rings.ring_bytes = bytes;

@@ -19,6 +19,7 @@ struct ring_budget {
 
 struct ring_pair {
         uint32_t cpu;
+        bool is_online;        /* at the last look */
         int fault_fd, side_fd; /* the ring owners */
         void *fault_map, *side_map;
 };
@@ -38,10 +39,17 @@ struct ring_set {
 uint64_t ring_budget_default(void);
 
 /*
- * Open and map the rings for the CPUs that are online. may_use_bytes: what this user has left of the budget. A trace
- * takes at most a quarter of what is free, if it can. 0; -ENOSPC: not even the smallest rings fit; -EPERM: not even the
- * smallest rings may be locked; -EACCES: no perf event at all is allowed, not even the owner's; another -errno.
+ * Open and map the rings for the CPUs that are present: one that is offline may come, and events of tasks wait for it.
+ * may_use_bytes: what this user has left of the budget. A trace takes at most a quarter of what is free, if it can. 0;
+ * -ENOSPC: not even the smallest rings fit; -EPERM: not even the smallest rings may be locked; -EACCES: no perf event
+ * at all is allowed, not even the owner's; another -errno.
  */
 int rings_open(struct ring_budget *budget, uint64_t may_use_bytes, struct ring_set *ret) MUST_CHECK;
+/*
+ * Look which CPUs are online, and call for each that was not and is, or was and is not. A look before this one was in
+ * rings_open(). 0 or -errno.
+ */
+int rings_look(struct ring_set *rings, void (*changed)(void *user, const struct ring_pair *pair),
+               void *user) MUST_CHECK;
 /* Unmap and close. */
 void rings_close(struct ring_budget *budget, struct ring_set *rings);

@@ -13,9 +13,12 @@
 #include <time.h>
 
 #include "daemon/link/clock.h"
-#include "daemon/monitor/barrier.h"
+#include "daemon/monitor/added.h"
+#include "daemon/monitor/follow.h"
+#include "daemon/monitor/holders.h"
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/tell.h"
+#include "daemon/monitor/unit.h"
 #include "proto/proto.h"
 
 #define HOLD_NS (400 * NSEC_PER_MSEC) /* a tracer holds for longer, and then lets go by itself */
@@ -24,10 +27,15 @@ static void finish(struct attachment *trace, enum link_stop_reason reason);
 
 /* --- beginning --- */
 
+static bool is_from_exec(const struct attachment *trace)
+{
+        return (trace->request.flags & LINK_ATTACH_FROM_EXEC) != 0;
+}
+
 static bool is_held(const struct attachment *trace)
 {
         return (trace->level.degraded & (1u << LINK_LACKS_BARRIER)) == 0 && trace->n_unstopped == 0 &&
-               trace->tracer_link >= 0;
+               trace->is_stopped;
 }
 
 /* While every thread is held nothing has been counted yet and the process's own counters stand still. */
@@ -36,7 +44,7 @@ static int read_first_difference(struct attachment *trace)
         uint64_t faults;
         int r;
 
-        if (!is_held(trace))
+        if (!is_held(trace) || is_from_exec(trace)) /* from an exec on, what was before is counted apart */
                 return counting_read_difference(&trace->events, &trace->target, &trace->difference);
         r = target_read_faults(&trace->target, &faults);
         if (r == 0)
@@ -52,14 +60,17 @@ static void started(struct attachment *trace)
                 .n_threads = trace->n_threads,
                 .n_unstopped = trace->n_unstopped,
                 .degraded = trace->level.degraded,
+                .ptrace = (uint32_t)trace->mode,
                 .time_ns = monotonic_ns(),
         };
         memcpy(trace->started.degraded_errno, trace->level.degraded_errno, sizeof(trace->started.degraded_errno));
-        barrier_release(trace);
+        holder_go(trace);
         trace->state = ATTACHMENT_RUNNING;
+        unit_tell_processes(trace);
         tell_started(trace);
+        unit_started(trace);
         if (trace->is_exited)
-                finish(trace, LINK_EXITED);
+                attachment_target_exited(trace);
 }
 
 /* A thread born during the first round may have inherited its events disabled: unless all were held, a second. */
@@ -77,7 +88,7 @@ static void enable_more(struct attachment *trace)
                 attachment_later(trace, enable_more);
                 return;
         }
-        if (trace->tracer_link >= 0 && monotonic_ns() - trace->held_since_ns > HOLD_NS)
+        if (trace->is_stopped && monotonic_ns() - trace->held_since_ns > HOLD_NS)
                 event_level_lack(&trace->level, LINK_LACKS_BARRIER, ETIMEDOUT);
         trace->n_done = 0;
         if (is_held(trace))
@@ -92,7 +103,7 @@ void attachment_begin(struct attachment *trace)
                 event_level_lack(&trace->level, LINK_LACKS_THREADS, EAGAIN);
         trace->state = ATTACHMENT_ENABLING;
         trace->n_done = 0;
-        if ((trace->request.flags & LINK_ATTACH_FROM_EXEC) == 0)
+        if (!is_from_exec(trace))
                 enable_more(trace);
         else
                 started(trace);
@@ -102,18 +113,25 @@ void attachment_ready(struct attachment *trace)
 {
         if (trace->state != ATTACHMENT_OPENED)
                 return;
-        if ((trace->request.flags & LINK_ATTACH_FROM_EXEC) != 0 || trace->is_exited)
+        if (trace->is_exited || trace->mode == PTRACE_MODE_OFF ||
+            (is_from_exec(trace) && trace->mode != PTRACE_MODE_HOLD))
                 attachment_begin(trace);
         else
-                barrier_start(trace);
+                holder_begin(trace);
 }
 
 /* --- end --- */
 
+/*
+ * Children add to the counters of their parent when it reaps them, and to none if it does not care; a program that took
+ * the events has faulted before there were new ones. Neither can be told apart.
+ */
 static uint64_t read_unseen(const struct attachment *trace)
 {
         int64_t difference;
 
+        if ((trace->request.flags & LINK_ATTACH_FOLLOW) != 0 || trace->n_added_ids != 0)
+                return PROTO_UNSEEN_UNKNOWN;
         if (!trace->has_difference || counting_read_difference(&trace->events, &trace->target, &difference) < 0 ||
             difference < trace->difference)
                 return PROTO_UNSEEN_UNKNOWN;
@@ -126,15 +144,26 @@ static void counted(struct attachment *trace, const struct event_counts *counts)
         memcpy(trace->counts.lost, counts->lost, sizeof(counts->lost));
         trace->state = ATTACHMENT_STOPPED;
         events_close(&trace->events, trace->context->closer);
+        added_free(trace);
         if (trace->resent == NULL) /* else a new engine does not know the trace yet, and is told with it */
                 tell_counts(trace);
+}
+
+/* The next set of events is to be gone through; false = that was the last one. */
+static bool next_set(struct attachment *trace)
+{
+        trace->n_done = 0;
+        return added_next(trace, &trace->counted_at);
 }
 
 static void read_more(struct attachment *trace)
 {
         static const struct event_counts none;
-        int r = events_read(&trace->events, trace->level.lost_count, &trace->n_done, &trace->reading);
+        int r = events_read(added_set(trace, trace->counted_at), trace->level.lost_count, &trace->n_done,
+                            &trace->reading);
 
+        if (r == 0 && next_set(trace))
+                r = 1;
         if (r == 1) {
                 attachment_later(trace, read_more);
                 return;
@@ -147,13 +176,18 @@ static void read_more(struct attachment *trace)
 
 static void disable_more(struct attachment *trace)
 {
-        if (events_disable(&trace->events, &trace->n_done)) {
+        if (events_disable(added_set(trace, trace->counted_at), &trace->n_done) || next_set(trace)) {
                 attachment_later(trace, disable_more);
                 return;
         }
         trace->counts.time_ns = monotonic_ns();
-        trace->n_done = 0;
         read_more(trace);
+}
+
+/* It was counted to its end, and nobody is held. */
+static bool is_over(const struct attachment *trace)
+{
+        return trace->state == ATTACHMENT_RUNNING && trace->is_exited && trace->members == NULL;
 }
 
 static void finish(struct attachment *trace, enum link_stop_reason reason)
@@ -161,20 +195,32 @@ static void finish(struct attachment *trace, enum link_stop_reason reason)
         trace->counts = (struct link_counts){.trace = trace->id, .reason = reason, .unseen = PROTO_UNSEEN_UNKNOWN};
         if (trace->state == ATTACHMENT_RUNNING)
                 trace->counts.unseen = read_unseen(trace);
-        barrier_abort(trace);
+        if (!is_over(trace)) /* else its tracer still tells how it ended: attachment_free() leaves */
+                holder_leave(trace);
         trace->turn = sd_event_source_disable_unref(trace->turn); /* it may still be opening or enabling */
         (void)sd_event_source_set_enabled(trace->exit_source, SD_EVENT_OFF);
         trace->state = ATTACHMENT_STOPPING;
         trace->n_done = 0;
-        trace->reading = (struct event_counts){0};
+        trace->counted_at = NULL;
+        trace->reading = trace->retired;
         disable_more(trace);
 }
 
 void attachment_target_exited(struct attachment *trace)
 {
         trace->is_exited = true;
-        if (trace->state == ATTACHMENT_RUNNING)
+        if (trace->state != ATTACHMENT_RUNNING)
+                return;
+        if ((trace->request.flags & LINK_ATTACH_FOLLOW) != 0)
+                follow_check_empty(trace);
+        else
                 finish(trace, LINK_EXITED);
+}
+
+void attachment_stripped(struct attachment *trace)
+{
+        if (trace->state < ATTACHMENT_STOPPING)
+                finish(trace, LINK_STRIPPED);
 }
 
 void attachment_stop(struct attachment *trace)

@@ -9,6 +9,8 @@ void attachment_ready(struct attachment *trace);
 /* The threads are held, or could not be (level.degraded says so): count from now on. */
 void attachment_begin(struct attachment *trace);
 void attachment_stop(struct attachment *trace);
+/* An exec took the target from the peer: ends with LINK_STRIPPED. */
+void attachment_stripped(struct attachment *trace);
 /* The last thread of the target ended. */
 void attachment_target_exited(struct attachment *trace);
 /* The daemon ends: counters of all that run, unasked and at once. */

@@ -6,6 +6,7 @@
 #include "daemon/monitor/successor.h"
 
 #include "daemon/monitor/events.h"
+#include "daemon/monitor/follow.h"
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/opens.h"
 #include "daemon/monitor/tell.h"
@@ -22,6 +23,7 @@ void attachments_engine_died(struct context *context, const struct outbox *outbo
                         attachment_free(t);
                 } else {
                         opens_cancel(t);
+                        follow_cancel(t);
                         t->authorizing = helper_free(t->authorizing);
                         t->resent = NULL;
                 }
@@ -57,6 +59,7 @@ static void resend(struct attachment *trace, int result)
                         tell_counts(trace);
         }
         trace->resent = NULL;
+        follow_check_empty(trace);
         if (!is_resending(trace->context, trace->outbox))
                 resent(trace->resent_user);
 }

@@ -150,6 +150,19 @@ int target_pin(pid_t pid, bool (*is_own)(void *user, pid_t pid), void *user, str
         return 0;
 }
 
+int target_pin_process(pid_t pid, struct target *ret)
+{
+        CLEANUP(target_deinit) struct target target = TARGET_INIT;
+        char text[LINK_TEXT_BYTES];
+        int r = open_pinned(pid, &target, text);
+
+        if (r < 0)
+                return r == -EINVAL ? -ESRCH : r;
+        *ret = target;
+        target = TARGET_INIT;
+        return 0;
+}
+
 void target_deinit(struct target *target)
 {
         cleanup_close(&target->pidfd);
@@ -218,14 +231,23 @@ static int list_pass(const struct target *target, struct target_threads *threads
         return r < 0 ? r : (int)(threads->n - n_before);
 }
 
+/* No thread was found. While an exec changes who the leader is, that may be so for a moment of a process that lives. */
+static bool is_empty_pass(int result, const struct target_threads *threads)
+{
+        return result == -ENOENT || result == -ESRCH || (result == 0 && threads->n == 0);
+}
+
 int target_list_threads(const struct target *target, struct target_threads *ret)
 {
         struct target_threads threads = {0};
         size_t n_room = 0;
         int r = 1;
 
-        for (int pass = 0; pass < MAX_PASSES && r > 0; pass++)
+        for (int pass = 0; pass < MAX_PASSES; pass++) {
                 r = list_pass(target, &threads, &n_room);
+                if (r <= 0 && (!is_empty_pass(r, &threads) || target_is_dead(target)))
+                        break;
+        }
         if (r < 0 || threads.n == 0) {
                 free(threads.threads);
                 return r < 0 && r != -ENOENT ? r : -ESRCH;
@@ -259,7 +281,12 @@ static bool thread_is_live(const struct target *target, pid_t tid)
         return read_stat(target->process, path, &fields) == 0 && !is_ended_state(fields.state);
 }
 
-pid_t target_live_thread(const struct target *target)
+bool target_has_live_leader(const struct target *target)
+{
+        return thread_is_live(target, target->pid);
+}
+
+static pid_t find_live_thread(const struct target *target)
 {
         struct target_threads threads = {0};
         pid_t live = -ESRCH;
@@ -272,6 +299,19 @@ pid_t target_live_thread(const struct target *target)
                 if (thread_is_live(target, threads.threads[i].tid))
                         live = threads.threads[i].tid;
         free(threads.threads);
+        return live;
+}
+
+/* A thread that executes a program takes the leader's number, and is found by neither if we look in between. */
+pid_t target_live_thread(const struct target *target)
+{
+        pid_t live = -ESRCH;
+
+        for (int pass = 0; pass < MAX_PASSES && live < 0; pass++) {
+                live = find_live_thread(target);
+                if (live < 0 && target_is_dead(target))
+                        break;
+        }
         return live;
 }
 
@@ -318,6 +358,36 @@ int target_open(const struct target *target, const char *name, int flags)
                 cleanup_close(&fd);
         }
         return -ESRCH;
+}
+
+int target_read_status(const struct target *target, const char *name, char *ret, size_t size)
+{
+        CLEANUP_CLOSE int fd = target_open(target, "status", O_RDONLY);
+        size_t n_name = strlen(name);
+        char text[4096]; /* enough: what comes late in it is not asked for */
+        ssize_t n;
+
+        if (fd < 0)
+                return fd;
+        n = read(fd, text, sizeof(text) - 1);
+        if (n < 0)
+                return -errno;
+        text[n] = '\0';
+        for (char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+                *end = '\0';
+                if (strncmp(line, name, n_name) == 0 && line[n_name] == ':') {
+                        (void)snprintf(ret, size, "%s", line + n_name + 1 + (line[n_name + 1] == '\t'));
+                        return 0;
+                }
+        }
+        return -ENOENT;
+}
+
+pid_t target_tracer(const struct target *target)
+{
+        char text[32];
+
+        return target_read_status(target, "TracerPid", text, sizeof(text)) == 0 ? (pid_t)strtol(text, NULL, 10) : 0;
 }
 
 int target_read_faults(const struct target *target, uint64_t *ret)

@@ -28,6 +28,8 @@ struct target {
  */
 int target_pin(pid_t pid, bool (*is_own)(void *user, pid_t pid), void *user, struct target *ret,
                char text[static LINK_TEXT_BYTES]) MUST_CHECK;
+/* Pin a process of a trace that goes on, whatever it is. 0, or -ESRCH: it is gone. */
+int target_pin_process(pid_t pid, struct target *ret) MUST_CHECK;
 void target_deinit(struct target *target);
 /* The root directory, kept for later: the files of a process that ended are still found beneath it. After
  * authorization. */
@@ -47,11 +49,19 @@ bool target_threads_have(const struct target_threads *threads, pid_t tid);
 bool target_has_thread(const struct target *target, pid_t tid);
 /* A thread that still has memory (a leader may be a zombie while others live), or -ESRCH. */
 pid_t target_live_thread(const struct target *target);
+/* The leader is one of them. */
+bool target_has_live_leader(const struct target *target);
 /*
  * Open NAME below /proc/PID, or below /proc/TID of a live thread when the leader is a zombie. flags: of open(2). It may
  * have to be opened anew when that thread ends. Descriptor or -errno; -ESRCH: no thread is alive.
  */
 int target_open(const struct target *target, const char *name, int flags) MUST_CHECK;
+
+/* One line of proc_pid_status(5) of a live thread, behind "NAME:\t". 0, -ENOENT (no such line) or -errno. */
+int target_read_status(const struct target *target, const char *name, char *ret, size_t size) MUST_CHECK;
+
+/* Who traces it (ptrace(2)), 0 = nobody, or it has ended. */
+pid_t target_tracer(const struct target *target);
 
 /* min_flt + maj_flt of the whole process (proc_pid_stat(5)); also of a zombie. 0 or -errno. */
 int target_read_faults(const struct target *target, uint64_t *ret) MUST_CHECK;

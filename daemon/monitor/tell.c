@@ -67,6 +67,11 @@ void tell_rings(struct attachment *trace)
         }
 }
 
+static uint32_t granted_flags(const struct attachment *trace)
+{
+        return trace->level.unmaps ? trace->request.flags : trace->request.flags & ~(uint32_t)LINK_ATTACH_UNMAPS;
+}
+
 void tell_trace(struct attachment *trace, bool restarted)
 {
         struct link_message message = {.type = LINK_TRACE,
@@ -77,7 +82,8 @@ void tell_trace(struct attachment *trace, bool restarted)
                                                .pid = trace->target.pid,
                                                .detail = trace->level.detail,
                                                .physical = trace->level.physical,
-                                               .flags = trace->request.flags,
+                                               .flags = granted_flags(trace),
+                                               .ptrace = (uint32_t)trace->mode,
                                                .n_cpus = (uint32_t)trace->rings.n,
                                                .n_ids = trace->n_ids,
                                                .n_threads = trace->n_threads,
@@ -88,10 +94,8 @@ void tell_trace(struct attachment *trace, bool restarted)
                                                .restarted = restarted,
                                        }};
         const int fds[N_LINK_TRACE_FDS] = {
-                [LINK_FD_IDS] = trace->ids_file,
-                [LINK_FD_THREADS] = trace->threads_file,
-                [LINK_FD_MAPS] = trace->maps,
-                [LINK_FD_SMAPS] = trace->smaps,
+                [LINK_FD_IDS] = trace->ids_file, [LINK_FD_THREADS] = trace->threads_file, [LINK_FD_MAPS] = trace->maps,
+                [LINK_FD_SMAPS] = trace->smaps,  [LINK_FD_STORIES] = trace->stories[1],
         };
 
         memcpy(message.trace.comm, trace->target.comm, sizeof(message.trace.comm));
@@ -112,4 +116,47 @@ void tell_counts(struct attachment *trace)
         struct link_message message = {.type = LINK_COUNTS, .counts = trace->counts};
 
         outbox_send(trace->outbox, &message, NULL, 0);
+}
+
+static void tell(struct attachment *trace, const struct link_message *message, const int *fds, size_t n_fds)
+{
+        if (trace->resent == NULL)
+                outbox_send(trace->outbox, message, fds, n_fds);
+}
+
+void tell_degraded(struct attachment *trace, enum link_detail what, int error)
+{
+        struct link_message message = {.type = LINK_DEGRADED,
+                                       .degraded = {.trace = trace->id, .what = what, .error = error}};
+
+        tell(trace, &message, NULL, 0);
+}
+
+void tell_followed(struct attachment *trace, const struct link_follow *followed, const int fds[3])
+{
+        struct link_message message = {.type = LINK_FOLLOWED, .follow = *followed};
+
+        tell(trace, &message, fds, fds == NULL ? 0 : followed->n_threads != 0 ? 3 : 2);
+}
+
+void tell_empty(struct attachment *trace)
+{
+        struct link_message message = {.type = LINK_EMPTY, .id = {.id = trace->id}};
+
+        tell(trace, &message, NULL, 0);
+}
+
+void tell_ids(struct attachment *trace, pid_t pid, uint32_t n_ids, const int fds[3])
+{
+        struct link_message message = {.type = LINK_IDS, .ids = {.trace = trace->id, .pid = pid, .n_ids = n_ids}};
+
+        tell(trace, &message, fds, 3);
+}
+
+void tell_revoked(struct attachment *trace, pid_t pid, int error)
+{
+        struct link_message message = {.type = LINK_REVOKED,
+                                       .follow = {.trace = trace->id, .pid = pid, .error = error}};
+
+        tell(trace, &message, NULL, 0);
 }

@@ -13,6 +13,15 @@ void tell_trace(struct attachment *trace, bool restarted);
 void tell_rings(struct attachment *trace);
 void tell_started(struct attachment *trace);
 void tell_counts(struct attachment *trace);
+/*
+ * The rest is not for an engine that does not know the trace yet (->resent): LINK_TRACE and LINK_STARTED will bring it,
+ * or it will ask.
+ */
+void tell_degraded(struct attachment *trace, enum link_detail what, int error);
+void tell_followed(struct attachment *trace, const struct link_follow *followed, const int fds[3]);
+void tell_empty(struct attachment *trace);
+void tell_ids(struct attachment *trace, pid_t pid, uint32_t n_ids, const int fds[3]);
+void tell_revoked(struct attachment *trace, pid_t pid, int error);
 
 /* ->maps and ->smaps: opened before the authorization that allows to hand them out. 0, or -errno and both are -1. */
 int open_maps(struct attachment *trace);

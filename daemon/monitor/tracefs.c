@@ -34,6 +34,9 @@ static int read_ids(int root, struct tracefs *ret)
 {
         int r = read_id(root, "events/exceptions/page_fault_user/id", &ret->page_fault_user);
 
+        if (read_id(root, "events/syscalls/sys_enter_munmap/id", &ret->munmap) < 0 ||
+            read_id(root, "events/syscalls/sys_enter_mremap/id", &ret->mremap) < 0)
+                ret->munmap = ret->mremap = 0;
         return r < 0 ? r : read_id(root, "events/exceptions/page_fault_kernel/id", &ret->page_fault_kernel);
 }
 

@@ -4,283 +4,285 @@
  * sibling waits for us, and we wait for the lock that the first one holds), and only the death of the tracer resolves
  * it. So whoever must not block must not trace, and the tracer must be safe to kill.
  *
- * What makes it safe (ptrace(2), and measured): PTRACE_O_EXITKILL is never set, and the status of a stop is only looked
- * at, never taken (WNOWAIT). A taken signal-delivery-stop is a signal that exists nowhere but in us; one that is looked
- * at is delivered by the kernel when we die. Exits are taken, for they hold up the target's real parent.
+ * Why it is, at every instruction:
+ *   - PTRACE_O_EXITKILL is never set; exit_ptrace() in kernel/ptrace.c detaches every tracee of a thread that ends, and
+ *     what is in a ptrace-stop goes on, or stays in the group-stop that it was in.
+ *   - A signal on its way is in the kernel until PTRACE_CONT hands it back to the thread in one step: its stop is only
+ *     looked at (stop.c). Before that step the kernel delivers it at our death, after it the thread has it. It is never
+ *     nowhere, and never twice.
+ *   - Stops that deliver nothing may be taken, and were for nobody but us.
+ *   - An end that is taken is handed to the real parent in the same step (wait_task_zombie()); one that is not, when we
+ *     die.
+ *   - Nothing is ever changed in a tracee: no register, no memory, no signal.
+ * So the end of this process is how everything is let go in haste (the link ended, memory ran out); where time matters,
+ * after a barrier with nobody watching, threads are detached one by one first. There is no other clean-up.
  *
- * A stop of any kind is good enough: group-stop (the thread stays in it when we detach, __ptrace_unlink() in
- * kernel/ptrace.c), signal-delivery-stop (detached with its signal), PTRACE_EVENT_CLONE, and the one that
- * PTRACE_INTERRUPT brings. The list of threads is read until a pass adds none; threads born meanwhile are attached by
- * the kernel (PTRACE_O_TRACECLONE).
+ * All signals are blocked: what is sent to us is at most a target's unusual end signal. The link says when it is over.
  */
 #include "daemon/tracer/tracer.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/ptrace.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "daemon/link/clock.h"
 #include "daemon/link/link.h"
+#include "daemon/tracer/tracer_private.h"
 
-#define STOP_WAIT_NS (20 * NSEC_PER_MSEC) /* how long stopped threads wait for one that does not stop */
-#define TRACER_HOLD_MS 500                /* how long all of them wait for the monitor */
-#define MAX_PASSES 64
+/* ------------------------------------------------------------------ actions */
 
-enum tracee_state { TRACEE_RUNNING, TRACEE_STOPPED, TRACEE_GONE };
-
-struct tracee {
-        pid_t tid;
-        enum tracee_state state;
-        int status; /* of the stop: signal, or event << 8 | SIGTRAP or the stopping signal */
-};
-
-struct tracer {
-        int process;
-        struct tracee *tracees;
-        size_t n, n_room;
-        uint64_t stop_deadline_ns; /* of all passes: 0 until the first threads have been told to stop */
-        size_t n_refused;          /* threads that another tracer has, or that we may not have */
-        int refused_errno;
-};
-
-static struct tracee *find_tracee(const struct tracer *tracer, pid_t tid)
+static void tell_monitor(struct tracer *tracer, enum link_type type, const struct tracee_action *action)
 {
-        for (size_t i = 0; i < tracer->n; i++)
-                if (tracer->tracees[i].tid == tid && tracer->tracees[i].state != TRACEE_GONE)
-                        return &tracer->tracees[i];
-        return NULL;
-}
+        struct link_message message = {.type = type, .tracer.pid = action->pid};
 
-static int add_tracee(struct tracer *tracer, pid_t tid)
-{
-        if (tracer->n == tracer->n_room) {
-                size_t n = tracer->n_room == 0 ? 64 : tracer->n_room * 2;
-                struct tracee *grown = reallocarray(tracer->tracees, n, sizeof(*grown));
-
-                if (grown == NULL)
-                        return -ENOMEM;
-                tracer->tracees = grown;
-                tracer->n_room = n;
+        if (type == LINK_TRACER_STOPPED) {
+                message.tracer.n_threads = action->n_threads;
+                message.tracer.n_unstopped = action->n_unstopped;
+        } else if (type == LINK_TRACER_FAILED) {
+                message.tracer.error = action->error;
+        } else if (type == LINK_TRACER_BUSY) {
+                message.tracer.n_signals = action->n_signals;
         }
-        tracer->tracees[tracer->n++] = (struct tracee){.tid = tid};
-        return 0;
+        if (link_send(tracer->link, &message, NULL, 0) < 0)
+                tracer->is_over = true;
 }
 
-/* State and TracerPid of a thread (proc_pid_status(5)). 0 or -errno. */
-static int read_status(const struct tracer *tracer, pid_t tid, char *ret_state, pid_t *ret_tracer)
+/* ESRCH is no error: the thread was killed in its stop, and its end comes. */
+static void request(enum __ptrace_request what, pid_t tid, uintptr_t data)
 {
-        char path[40], text[4096];
-        int fd;
-
-        (void)snprintf(path, sizeof(path), "task/%d/status", tid);
-        fd = openat(tracer->process, path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        ssize_t n = read(fd, text, sizeof(text) - 1);
-        (void)close(fd);
-        if (n < 0)
-                return -errno;
-        text[n] = '\0';
-        /* The name comes first and has its newlines escaped. */
-        const char *state = strstr(text, "\nState:\t"), *by = strstr(text, "\nTracerPid:\t");
-        if (state == NULL || by == NULL)
-                return -EBADMSG;
-        *ret_state = state[sizeof("\nState:\t") - 1];
-        *ret_tracer = (pid_t)strtol(by + sizeof("\nTracerPid:\t") - 1, NULL, 10);
-        return 0;
+        (void)ptrace(what, tid, NULL, (void *)data);
 }
 
-/* PTRACE_SEIZE was refused: the kernel attached it to us already, it is dead, or somebody else has it. */
-static int judge_refusal(struct tracer *tracer, pid_t tid, int error)
+static void reap(pid_t tid)
 {
-        pid_t by = 0;
-        char state = 0;
+        siginfo_t info;
 
-        if (error == ESRCH || read_status(tracer, tid, &state, &by) < 0 || state == 'Z' || state == 'X')
-                return 0;
-        if (by == getpid())
-                return add_tracee(tracer, tid);
-        tracer->n_refused++;
-        tracer->refused_errno = by != 0 ? EBUSY : error;
-        return 0;
+        (void)waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL);
 }
 
-static int attach(struct tracer *tracer, pid_t tid)
+static void look_for_zombie(struct tracer *tracer, pid_t tid)
 {
-        int r;
+        struct facts facts;
 
-        if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)(uintptr_t)PTRACE_O_TRACECLONE) < 0)
-                return judge_refusal(tracer, tid, errno);
-        r = add_tracee(tracer, tid);
-        if (r < 0)
-                return r;
-        return ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) < 0 && errno != ESRCH ? -errno : 0;
+        if (facts_of_tracee(tid, &facts) == 0 && facts.state == 'Z')
+                tracees_zombie(&tracer->tracees, tid);
 }
 
-/* Attach to what is new in the list of threads. Number of additions or -errno. */
-static int attach_pass(struct tracer *tracer)
+static void perform(struct tracer *tracer, const struct tracee_action *action)
 {
-        int fd = openat(tracer->process, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-        size_t n_before = tracer->n;
-        const struct dirent *entry;
-        int r = 0;
-
-        if (dir == NULL)
-                return -errno;
-        tracer->n_refused = 0;
-        while (r == 0 && (entry = readdir(dir)) != NULL) {
-                pid_t tid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)strtol(entry->d_name, NULL, 10) : 0;
-
-                if (tid > 0 && find_tracee(tracer, tid) == NULL)
-                        r = attach(tracer, tid);
+        switch (action->kind) {
+        case TRACEE_CONT:
+                request(PTRACE_CONT, action->tid, (unsigned int)action->signal);
+                break;
+        case TRACEE_LISTEN:
+                request(PTRACE_LISTEN, action->tid, 0);
+                break;
+        case TRACEE_INTERRUPT:
+                request(PTRACE_INTERRUPT, action->tid, 0);
+                break;
+        case TRACEE_SETOPTIONS:
+                request(PTRACE_SETOPTIONS, action->tid, action->options);
+                break;
+        case TRACEE_DETACH:
+                request(PTRACE_DETACH, action->tid, (unsigned int)action->signal);
+                break;
+        case TRACEE_REAP:
+                reap(action->tid);
+                break;
+        case TRACEE_SCAN:
+                attach_scan(tracer, action->pid);
+                break;
+        case TRACEE_LOOK:
+                look_for_zombie(tracer, action->tid);
+                break;
+        case TRACEE_STOPPED:
+                tell_monitor(tracer, LINK_TRACER_STOPPED, action);
+                break;
+        case TRACEE_FAILED:
+                tell_monitor(tracer, LINK_TRACER_FAILED, action);
+                break;
+        case TRACEE_EXECED:
+                tell_monitor(tracer, LINK_TRACER_EXECED, action);
+                break;
+        case TRACEE_BUSY:
+                tell_monitor(tracer, LINK_TRACER_BUSY, action);
+                break;
+        case TRACEE_SIGNAL:
+        case TRACEE_FORK:
+        case TRACEE_EXIT:
+                story_tell(tracer, action);
+                break;
         }
-        (void)closedir(dir);
-        return r < 0 ? r : (int)(tracer->n - n_before);
 }
 
-/* Look at a tracee that is not known to be stopped. */
-static void look(struct tracee *tracee)
+void tracer_act(struct tracer *tracer)
 {
-        siginfo_t info = {0};
+        struct tracee_action action;
 
-        if (waitid(P_PID, (id_t)tracee->tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) < 0) {
-                tracee->state = TRACEE_GONE; /* an exec took its id away */
+        while (tracees_next(&tracer->tracees, &action))
+                perform(tracer, &action);
+}
+
+/* ------------------------------------------------------------------ messages */
+
+_Static_assert(N_WATCHES == LINK_MAX_WATCHES, "as many as the monitor may ask for");
+
+/* Of this trace; if it has none, a free one. N_WATCHES = neither. */
+static unsigned int find_watch(const struct tracer *tracer, uint32_t trace)
+{
+        unsigned int free_one = N_WATCHES;
+
+        for (unsigned int i = N_WATCHES; i-- > 0;) {
+                if (tracer->watches[i].fd < 0)
+                        free_one = i;
+                else if (tracer->watches[i].trace == trace)
+                        return i;
+        }
+        return free_one;
+}
+
+/* A trace that watches already sees one more process, by the socket that it has. More traces than the monitor may ask
+ * for go without. */
+static void add_watch(struct tracer *tracer, struct link_received *received)
+{
+        const struct link_tracer *wish = &received->message.tracer;
+        pid_t pid = wish->pid != 0 ? wish->pid : tracer->first_pid;
+        unsigned int i = find_watch(tracer, wish->trace);
+
+        if (i == N_WATCHES)
+                return;
+        if (tracer->watches[i].fd < 0) {
+                tracer->watches[i] = (struct watch){.fd = TAKE_FD(received->fds[0]), .trace = wish->trace};
+                story_prepare(tracer->watches[i].fd);
+        }
+        tracees_watch(&tracer->tracees, i, pid, (wish->flags & LINK_ATTACH_FOLLOW) != 0);
+}
+
+static void remove_watch(struct tracer *tracer, uint32_t trace, pid_t pid)
+{
+        unsigned int i = find_watch(tracer, trace);
+
+        if (i == N_WATCHES || tracer->watches[i].fd < 0)
+                return;
+        tracees_unwatch(&tracer->tracees, i, pid);
+        if (pid == 0)
+                (void)close(TAKE_FD(tracer->watches[i].fd));
+}
+
+/* false = not a message for a tracer. */
+static bool obey(struct tracer *tracer, struct link_received *received)
+{
+        const struct link_message *message = &received->message;
+
+        switch (message->type) {
+        case LINK_TRACER_BARRIER:
+                tracees_barrier(&tracer->tracees, message->tracer.pid);
+                return true;
+        case LINK_TRACER_GO:
+                tracees_go(&tracer->tracees, message->tracer.pid);
+                return true;
+        case LINK_TRACER_WATCH:
+                if (received->n_fds != 1)
+                        return false;
+                add_watch(tracer, received);
+                return true;
+        case LINK_TRACER_UNWATCH:
+                remove_watch(tracer, message->tracer.trace, message->tracer.pid);
+                return true;
+        default:
+                return false;
+        }
+}
+
+static void receive(struct tracer *tracer)
+{
+        struct link_received received;
+        int r = link_receive(tracer->link, &received);
+
+        if (r == -EAGAIN)
+                return;
+        if (r != 1) {
+                tracer->is_over = true;
                 return;
         }
-        if (info.si_pid == 0)
-                return;
-        if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) {
-                tracee->state = TRACEE_STOPPED;
-                tracee->status = info.si_status;
-        } else {
-                (void)waitid(P_PID, (id_t)tracee->tid, &info, WEXITED | WNOHANG | __WALL);
-                tracee->state = TRACEE_GONE;
+        if (!obey(tracer, &received))
+                tracer->is_over = true;
+        link_close_fds(&received);
+}
+
+/* ------------------------------------------------------------------ the loop */
+
+static int open_signals(struct tracer *tracer)
+{
+        sigset_t all;
+
+        sigfillset(&all);
+        /* Ignored, or with SA_NOCLDSTOP, it would not come; it may have been inherited so. */
+        if (signal(SIGCHLD, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+                return -errno;
+        tracer->signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+        return tracer->signals < 0 ? -errno : 0;
+}
+
+/* Before the sweep: a stop that comes during the sweep announces itself anew. */
+static void forget_signals(struct tracer *tracer)
+{
+        struct signalfd_siginfo infos[8];
+
+        while (read(tracer->signals, infos, sizeof(infos)) == (ssize_t)sizeof(infos))
+                continue;
+}
+
+static struct timespec time_left(const struct tracer *tracer, bool is_drained)
+{
+        uint64_t deadline_ns = tracees_deadline(&tracer->tracees), now_ns = monotonic_ns();
+        uint64_t left_ns = !is_drained || deadline_ns <= now_ns ? 0 : deadline_ns - now_ns;
+
+        left_ns = MIN_OF(left_ns, 3600 * NSEC_PER_SEC); /* never is as good as in an hour */
+        return (struct timespec){.tv_sec = (time_t)(left_ns / NSEC_PER_SEC), .tv_nsec = (long)(left_ns % NSEC_PER_SEC)};
+}
+
+/* A first barrier has to be asked for before there can be nothing left to do. */
+static void serve(struct tracer *tracer)
+{
+        bool is_drained = true, has_begun = false;
+
+        while (!tracer->is_over && !tracer->tracees.is_out_of_memory &&
+               !(has_begun && tracees_is_idle(&tracer->tracees))) {
+                struct pollfd fds[] = {{.fd = tracer->link, .events = POLLIN},
+                                       {.fd = tracer->signals, .events = POLLIN}};
+                struct timespec left = time_left(tracer, is_drained);
+
+                if (ppoll(fds, ARRAY_SIZE(fds), &left, NULL) < 0)
+                        return;
+                tracees_time(&tracer->tracees, monotonic_ns());
+                tracer_act(tracer);
+                if (fds[0].revents != 0) {
+                        receive(tracer);
+                        has_begun = true;
+                        tracer_act(tracer);
+                }
+                forget_signals(tracer);
+                is_drained = stops_sweep(tracer);
         }
-}
-
-static size_t count_running(struct tracer *tracer)
-{
-        size_t n = 0;
-
-        for (size_t i = 0; i < tracer->n; i++) {
-                struct tracee *tracee = &tracer->tracees[i];
-
-                if (tracee->state == TRACEE_RUNNING)
-                        look(tracee);
-                n += tracee->state == TRACEE_RUNNING;
-        }
-        return n;
-}
-
-/* Until all are stopped or STOP_WAIT_NS are over, of which all passes have only one. Every stop is announced by a
- * SIGCHLD, which is blocked and waited for. */
-static size_t wait_for_stops(struct tracer *tracer)
-{
-        size_t n_running;
-        sigset_t set;
-
-        if (tracer->stop_deadline_ns == 0)
-                tracer->stop_deadline_ns = monotonic_ns() + STOP_WAIT_NS;
-        sigemptyset(&set);
-        sigaddset(&set, SIGCHLD);
-        while ((n_running = count_running(tracer)) > 0) {
-                uint64_t now = monotonic_ns();
-
-                if (now >= tracer->stop_deadline_ns)
-                        break;
-                struct timespec left = {.tv_nsec = (long)(tracer->stop_deadline_ns - now)};
-                (void)sigtimedwait(&set, NULL, &left);
-        }
-        return n_running;
-}
-
-/* Number of threads that did not stop, or -errno. */
-static int stop_all(struct tracer *tracer)
-{
-        size_t n_running = 0;
-
-        for (int pass = 0; pass < MAX_PASSES; pass++) {
-                int n_new = attach_pass(tracer);
-
-                if (n_new < 0 && n_new != -ENOENT && n_new != -ESRCH)
-                        return n_new;
-                n_running = wait_for_stops(tracer);
-                if (n_new <= 0)
-                        break;
-        }
-        return (int)(n_running + tracer->n_refused);
-}
-
-/* The signal that the stop would have delivered; a stop with an event, and group-stop, deliver none. */
-static int signal_of_stop(int status)
-{
-        return (status >> 8) == 0 ? status : 0;
-}
-
-/* What did not stop is detached by our end, which comes next. */
-static void let_go(struct tracer *tracer)
-{
-        for (size_t i = 0; i < tracer->n; i++) {
-                const struct tracee *tracee = &tracer->tracees[i];
-
-                if (tracee->state == TRACEE_STOPPED)
-                        (void)ptrace(PTRACE_DETACH, tracee->tid, NULL,
-                                     (void *)(uintptr_t)(unsigned int)signal_of_stop(tracee->status));
-        }
-}
-
-static size_t count_stopped(const struct tracer *tracer)
-{
-        size_t n = 0;
-
-        for (size_t i = 0; i < tracer->n; i++)
-                n += tracer->tracees[i].state == TRACEE_STOPPED;
-        return n;
-}
-
-static void hold(int link_fd)
-{
-        struct pollfd poll_fd = {.fd = link_fd, .events = POLLIN};
-
-        (void)poll(&poll_fd, 1, TRACER_HOLD_MS);
 }
 
 int tracer_main(int link_fd, int process_fd)
 {
-        struct tracer tracer = {.process = process_fd};
-        struct link_message message = {.type = LINK_TRACER_STOPPED};
-        sigset_t set;
-        int r;
+        struct tracer tracer = {.link = link_fd, .process = process_fd};
+        struct facts facts;
 
-        sigemptyset(&set);
-        sigaddset(&set, SIGCHLD);
-        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        for (size_t i = 0; i < N_WATCHES; i++)
+                tracer.watches[i].fd = -1;
+        if (open_signals(&tracer) < 0)
                 return EXIT_FAILURE;
-        r = stop_all(&tracer);
-        message.tracer.n_threads = (uint32_t)count_stopped(&tracer);
-        if (r < 0 || message.tracer.n_threads == 0) {
-                message.type = LINK_TRACER_FAILED;
-                message.tracer.error = r < 0                       ? -r
-                                       : tracer.refused_errno != 0 ? tracer.refused_errno
-                                       : tracer.n == 0             ? ESRCH
-                                                                   : EAGAIN;
-        } else {
-                message.tracer.n_unstopped = (uint32_t)r;
-        }
-        if (link_send(link_fd, &message, NULL, 0) == 0 && message.type == LINK_TRACER_STOPPED)
-                hold(link_fd);
-        let_go(&tracer);
-        free(tracer.tracees);
+        if (facts_read(process_fd, "status", &facts) == 0)
+                tracer.first_pid = facts.pid;
+        serve(&tracer);
+        tracees_free(&tracer.tracees);
+        (void)close(tracer.signals);
         return EXIT_SUCCESS;
 }

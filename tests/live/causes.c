@@ -18,7 +18,7 @@ static bool is_late_barrier(const json_t *line)
 /* Everything is known on this machine, and everything worked. */
 static void check_no_trouble(const struct client *client)
 {
-        static const char *const usual[] = {"attached", "life", "end"};
+        static const char *const usual[] = {"attached", "life", "signal", "end"};
         json_t *line;
         size_t i;
 

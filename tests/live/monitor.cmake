@@ -1,8 +1,12 @@
 # The monitor against the running kernel, with a test in the engine's place.
-add_executable(monitor_link ${CMAKE_CURRENT_LIST_DIR}/monitor_link.c)
-target_link_libraries(monitor_link PRIVATE monitor tracer link Threads::Threads PkgConfig::CMOCKA)
-add_test(NAME live/monitor_link COMMAND monitor_link)
-set_tests_properties(live/monitor_link PROPERTIES LABELS live SKIP_RETURN_CODE 77 TIMEOUT 120)
+add_library(monitor_support STATIC ${CMAKE_CURRENT_LIST_DIR}/monitor_support.c ${CMAKE_CURRENT_LIST_DIR}/monitor_targets.c)
+target_link_libraries(monitor_support PUBLIC monitor tracer link Threads::Threads PkgConfig::CMOCKA)
+foreach(part link files service hold exec follow)
+        add_executable(monitor_${part} ${CMAKE_CURRENT_LIST_DIR}/monitor_${part}.c)
+        target_link_libraries(monitor_${part} PRIVATE monitor_support)
+        add_test(NAME live/monitor_${part} COMMAND monitor_${part})
+        set_tests_properties(live/monitor_${part} PROPERTIES LABELS live SKIP_RETURN_CODE 77 TIMEOUT 120)
+endforeach()
 
 # The same authorization with system calls that fail; LeakSanitizer cannot work under strace, which is a tracer itself.
 add_executable(live_denials ${CMAKE_CURRENT_LIST_DIR}/denials.c)

@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * perf EVENTS TARGET CASE [ARGUMENT]: perf record on the same target at the same time. It must have seen the same
- * (address, instruction) pairs, as often, and here nothing may be missing: where several observers have the same
+ * perf [moved] EVENTS TARGET CASE [ARGUMENT]: perf record on the same target at the same time. It must have seen the
+ * same (address, instruction) pairs, as often, and here nothing may be missing: where several observers have the same
  * software event, the kernel writes what it prepared for the first (id, time) into the records of the others.
+ *
+ * moved: the target is sent from CPU to CPU all the time, above all while it waits for storage. So the pieces of a
+ * fault come in several rings, and only their stamps, which may be wrong, say which was first.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #include "tests/support/harness.h"
 
@@ -103,8 +111,51 @@ static void compare(const struct pairs *ours, const struct pairs *theirs)
         CHECK(ours->n == theirs->n, "%zu faults here, %zu in perf", ours->n, theirs->n);
 }
 
+/* Longer than a move takes, shorter than a fault that waits for storage. */
+#define MOVE_EVERY_NS 100000
+
+static void move_for_ever(pid_t pid, const cpu_set_t *allowed)
+{
+        const struct timespec pause = {.tv_nsec = MOVE_EVERY_NS};
+
+        for (int cpu = 0;; cpu = (cpu + 1) % CPU_SETSIZE) {
+                cpu_set_t one;
+
+                if (!CPU_ISSET(cpu, allowed))
+                        continue;
+                CPU_ZERO(&one);
+                CPU_SET(cpu, &one);
+                (void)sched_setaffinity(pid, sizeof(one), &one); /* at last the target is gone */
+                (void)nanosleep(&pause, NULL);
+        }
+}
+
+static pid_t mover_start(pid_t pid)
+{
+        cpu_set_t allowed;
+        pid_t mover;
+
+        CHECK(sched_getaffinity(0, sizeof(allowed), &allowed) == 0, "sched_getaffinity: %s", strerror(errno));
+        if (CPU_COUNT(&allowed) < 2)
+                skip("there is only one CPU to be moved to");
+        mover = fork();
+        CHECK(mover >= 0, "fork: %s", strerror(errno));
+        if (mover == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                move_for_ever(pid, &allowed);
+        }
+        return mover;
+}
+
+static void mover_stop(pid_t mover)
+{
+        CHECK(kill(mover, SIGKILL) == 0 && waitpid(mover, NULL, 0) == mover, "the mover is gone");
+}
+
 int main(int argc, char **argv)
 {
+        bool moved = argc > 1 && strcmp(argv[1], "moved") == 0;
+        pid_t mover = 0;
         struct target target;
         struct client client;
         struct perf perf;
@@ -112,15 +163,21 @@ int main(int argc, char **argv)
         json_t *fault;
         size_t i;
 
-        CHECK(argc == 4 || argc == 5, "usage: perf EVENTS TARGET CASE [ARGUMENT]");
+        argc -= moved;
+        argv += moved;
+        CHECK(argc == 4 || argc == 5, "usage: perf [moved] EVENTS TARGET CASE [ARGUMENT]");
         harness_begin(50);
         harness_need_full();
         harness_need_program("perf");
         target_start(&target, argv[2], argv[3], argv[4]);
         client_attach(&client, target.pid);
         perf_start(&perf, argv[1], target.pid);
+        if (moved)
+                mover = mover_start(target.pid);
         target_open_gate(&target);
         client_read_until_done(&client, &target);
+        if (moved)
+                mover_stop(mover);
         perf_collect(&perf, &theirs);
         CHECK(client_stop(&client) == 0, "the client failed");
         check_nothing_missing(&client);

@@ -135,6 +135,16 @@ static void run_for_a_while(struct client *client, int counter, uint64_t n_fault
                 ;
 }
 
+/* By job control; one that is held shows it as a stop of its tracer (ptrace(2)). */
+static void wait_until_stopped(pid_t pid)
+{
+        for (char state = 0; state != 'T' && state != 't';) {
+                state = process_state(pid);
+                CHECK(state, "the worker is gone");
+                (void)poll(NULL, 0, 1);
+        }
+}
+
 static void test_stressor(const char *name, int depth, uint64_t n_faults)
 {
         char option[32];
@@ -155,7 +165,7 @@ static void test_stressor(const char *name, int depth, uint64_t n_faults)
         CHECK(kill(worker, SIGCONT) == 0, "the worker is gone");
         run_for_a_while(&client, counter, n_faults);
         CHECK(kill(worker, SIGSTOP) == 0, "the worker is gone");
-        process_wait_state(worker, 'T');
+        wait_until_stopped(worker);
         CHECK(client_stop(&client) == 0, "the client failed");
         check_count(&client, counter_read(counter));
         client_free(&client);

@@ -86,6 +86,18 @@ static void expect_bye(int fd)
         CHECK(!hear(fd, &answer), "the daemon goes on after BYE");
 }
 
+static void expect_error(int fd, uint32_t req, int number)
+{
+        struct answer answer = expect_type(fd, MESSAGE_ERROR);
+        struct proto_error error;
+
+        CHECK(proto_decode_error(answer.body, answer.n_body, &error) == 0 && error.req == req && error.text.n_bytes > 0,
+              "ERROR answers something else");
+        CHECK(error.error == number, "ERROR %d instead of %d: %.*s", error.error, number, (int)error.text.n_bytes,
+              error.text.data);
+        printf("error: %.*s\n", (int)error.text.n_bytes, error.text.data);
+}
+
 static size_t make_hello(uint16_t major)
 {
         struct proto_buffer buffer = {.data = out, .size_bytes = sizeof(out)};
@@ -117,8 +129,8 @@ static size_t make_attach(pid_t pid)
 /* A longer body, as a newer client might send it; returns the new length. */
 static size_t append_tail(size_t n_bytes, size_t n_tail)
 {
-        memset(out + n_bytes, 0xa5, n_tail);
-        n_bytes += n_tail;
+        for (size_t i = 0; i < n_tail; i++)
+                out[n_bytes++] = 0xa5;
         for (size_t i = 0; i < 4; i++)
                 out[i] = (uint8_t)(n_bytes >> 8 * i);
         return n_bytes;
@@ -164,15 +176,9 @@ static void check_serves(const struct daemon *daemon)
 static void test_newer(const struct daemon *daemon)
 {
         CLEANUP_CLOSE int fd = reach(daemon);
-        struct answer answer;
-        struct proto_error error;
 
         say(fd, out, make_hello(PROTO_MAJOR + 1));
-        answer = expect_type(fd, MESSAGE_ERROR);
-        CHECK(proto_decode_error(answer.body, answer.n_body, &error) == 0 && error.req == 0 &&
-                      error.error == EPROTONOSUPPORT && error.text.n_bytes > 0,
-              "ERROR says the wrong thing");
-        printf("error: %.*s\n", (int)error.text.n_bytes, error.text.data);
+        expect_error(fd, 0, EPROTONOSUPPORT);
         expect_bye(fd);
 }
 
@@ -313,12 +319,53 @@ static void send_noise(const struct daemon *daemon, uint32_t seed)
         say_to_whom_it_may_concern(fd, out, n_bytes);
 }
 
+/* Version 1.0 knew less, and what it sends is whole: it ends before the unit. */
+static size_t bytes_of_old_attach(size_t n_attach)
+{
+        return n_attach - sizeof(uint16_t);
+}
+
+static void send_old(const struct daemon *daemon, pid_t pid)
+{
+        CLEANUP_CLOSE int fd = greet(daemon);
+
+        say(fd, out, append_tail(bytes_of_old_attach(make_attach(pid)), 0));
+        (void)expect_type(fd, MESSAGE_ATTACHED);
+}
+
+/* An ATTACH that asks for what nobody knows, some of it in bytes that were reserved before: refused, not guessed. */
+static void send_unknown_wishes(const struct daemon *daemon, pid_t pid)
+{
+        const struct proto_attach wishes[] = {
+                {.req = 1, .pid = pid, .flags = PROTO_ATTACH_UNMAPS << 1},
+                {.req = 1, .pid = pid, .flags = UINT8_MAX},
+                {.req = 1, .pid = pid, .ptrace = PTRACE_MODE_OFF + 1},
+                {.req = 1, .pid = pid, .ptrace = UINT8_MAX},
+                {.req = 1, .pid = pid, .detail = UINT8_MAX},
+                {.req = 1, .pid = pid, .unit = {.data = "a\0b", .n_bytes = 3}},
+        };
+        CLEANUP_CLOSE int fd = greet(daemon);
+
+        for (size_t i = 0; i < ARRAY_SIZE(wishes); i++) {
+                struct proto_buffer buffer = {.data = out, .size_bytes = sizeof(out)};
+                int n = proto_encode_attach(&buffer, 0, &wishes[i]);
+
+                CHECK(n > 0, "encoding ATTACH");
+                say(fd, out, (size_t)n);
+                expect_error(fd, 1, EINVAL);
+        }
+        ping(fd);
+}
+
 static void send_hostile(const struct daemon *daemon, pid_t pid)
 {
         size_t n_attach = make_attach(pid);
 
         for (size_t n = PROTO_HEADER_BYTES; n < n_attach; n++)
-                send_cut(daemon, pid, n);
+                if (n != bytes_of_old_attach(n_attach))
+                        send_cut(daemon, pid, n);
+        send_old(daemon, pid);
+        send_unknown_wishes(daemon, pid);
         send_lie(daemon, 1, PROTO_HEADER_BYTES);
         send_lie(daemon, PROTO_HEADER_BYTES - 1, PROTO_HEADER_BYTES - 1);
         send_lie(daemon, PROTO_HEADER_BYTES, 0);

@@ -7,12 +7,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/support/harness.h"
+#include "tests/support/observe.h"
 
 #define N_FLOOD 2000000
 #define N_FLOOD_TEXT "2000000"
 #define N_BEFORE_CRASH 5000
+#define N_EARLY_KILLS 200
+#define EARLY_STEP_NS (200 * NSEC_PER_USEC) /* from one run to the next: an attach takes some 20 ms */
 
 /* The private daemon is the client's only child, the engine the daemon's once the attach is over. */
 static pid_t engine_of(const struct client *client)
@@ -43,6 +47,56 @@ static void test_engine_killed(void)
         CHECK(number_of(check_ledger(&client), "kernel") == target_n_expected(&target), "the ledger forgot some: %s",
               json_dumps(check_ledger(&client), 0));
         client_free(&client);
+        CHECK(target_finish(&target) == 0, "the target failed");
+}
+
+static uint64_t now_ns(void)
+{
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+/* The engine, as soon as there is one, or so much later. */
+static void kill_engine_after(const struct client *client, uint64_t after_ns)
+{
+        pid_t daemon, engine;
+        uint64_t seen_ns;
+
+        harness_doing("waiting for an engine");
+        while ((daemon = process_child(client->child.pid)) == 0 ||
+               (engine = process_child_named(daemon, "faultlined-eng")) == 0)
+                ;
+        seen_ns = now_ns();
+        while (now_ns() < seen_ns + after_ns)
+                ;
+        CHECK(kill(engine, SIGKILL) == 0, "the engine is gone");
+        harness_doing("waiting for the client to attach");
+}
+
+/* Whatever the client had asked, and whoever had read it, it is attached in the end, once. */
+static void test_engine_killed_early(void)
+{
+        struct target target;
+        char pid[16];
+
+        target_start(&target, "anon", "zero-fill", NULL);
+        (void)snprintf(pid, sizeof(pid), "%d", (int)target.pid);
+        for (uint64_t i = 0; i < N_EARLY_KILLS; i++) {
+                struct client client;
+                int status;
+
+                client_start(&client, (const char *[]){"-p", pid, NULL});
+                kill_engine_after(&client, i * EARLY_STEP_NS);
+                (void)client_wait_for(&client, "attached");
+                status = client_stop(&client);
+                CHECK(status == 0, "killed after %" PRIu64 " us, the client left with %d",
+                      i * EARLY_STEP_NS / NSEC_PER_USEC, status);
+                (void)check_ledger(&client);
+                client_free(&client);
+        }
+        target_open_gate(&target);
         CHECK(target_finish(&target) == 0, "the target failed");
 }
 
@@ -142,6 +196,7 @@ static const struct {
         const char *name;
         void (*run)(void);
 } cases[] = {{"engine-killed", test_engine_killed},
+             {"engine-killed-early", test_engine_killed_early},
              {"stopped-in-gap", test_stopped_in_gap},
              {"client-stopped", test_client_stopped},
              {"client-killed", test_client_killed}};

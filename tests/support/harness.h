@@ -97,6 +97,8 @@ struct target {
 /* Name without "target_", then its case and argument (may be NULL). Skips the test if the target says so. */
 void target_start(struct target *target, const char *name, const char *which, const char *argument);
 void target_start_as(struct target *target, uid_t uid, const char *name, const char *which, const char *argument);
+/* Whatever argv starts, in the end a target; its pid is what it says, which in another pid namespace is not ours. */
+void target_start_program(struct target *target, const char *const *argv);
 void target_open_gate(struct target *target);
 /* Let it go and reap it; its exit status. */
 int target_finish(struct target *target);

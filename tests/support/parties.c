@@ -53,6 +53,14 @@ void target_start_as(struct target *target, uid_t uid, const char *name, const c
         target_read_expectations(target);
 }
 
+void target_start_program(struct target *target, const char *const *argv)
+{
+        harness_doing("starting the target");
+        target->expected = json_array();
+        child_start(&target->child, argv, NULL);
+        target_read_expectations(target);
+}
+
 void target_start(struct target *target, const char *name, const char *which, const char *argument)
 {
         target_start_as(target, 0, name, which, argument);

@@ -508,16 +508,36 @@ static void test_nobody_listens(void **state)
         scene_deinit(&scene);
 }
 
+/* A message: LIFE, because any will do. One reference is the caller's. */
+static struct outframe *new_message(void)
+{
+        uint8_t bytes[256];
+        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
+        struct proto_life life = {.kind = LIFE_EXEC};
+        struct outframe *frame;
+
+        assert_true(proto_encode_life(&buffer, TRACE, &life) > 0);
+        frame = outframe_new(MESSAGE_LIFE, bytes, buffer.n_bytes);
+        assert_non_null(frame);
+        return frame;
+}
+
+static void check_order(struct client *client, const enum message_type *order, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                assert_int_equal(queue_peek(&client->subscription->queue)->type, order[i]);
+                read_frames(client, 1);
+        }
+        assert_null(queue_peek(&client->subscription->queue));
+}
+
 /* Messages stand between the faults before and after them. */
 static void test_message(void **state)
 {
         static const enum message_type order[] = {MESSAGE_DICT, MESSAGE_EVENTS, MESSAGE_LIFE, MESSAGE_DICT,
                                                   MESSAGE_EVENTS};
         const struct subscription_spec spec = {0};
-        uint8_t bytes[256];
-        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
-        struct proto_life life = {.kind = LIFE_EXEC};
-        struct outframe *frame;
+        struct outframe *frame = new_message();
         struct scene scene;
         struct client *client;
 
@@ -525,18 +545,64 @@ static void test_message(void **state)
         client = join(&scene, 0, &spec, SUBSCRIPTION_QUEUE_BYTES);
         one_fault(&scene);
         assert_int_equal(fanout_flush(&scene.fanout), 0);
-        assert_true(proto_encode_life(&buffer, TRACE, &life) > 0);
-        frame = outframe_new(MESSAGE_LIFE, bytes, buffer.n_bytes);
-        assert_non_null(frame);
         assert_int_equal(fanout_message(&scene.fanout, frame), 0);
         outframe_unref(frame);
         one_fault(&scene);
         assert_int_equal(fanout_flush(&scene.fanout), 0);
-        for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-                assert_int_equal(queue_peek(&client->subscription->queue)->type, order[i]);
-                read_frames(client, 1);
+        check_order(client, order, ARRAY_SIZE(order));
+        scene_deinit(&scene);
+}
+
+/* ... without being asked to, and before the epoch of the definitions that they refer to is over. */
+static void test_message_in_order(void **state)
+{
+        static const enum message_type after_fault[] = {MESSAGE_DICT, MESSAGE_EVENTS, MESSAGE_LIFE};
+        static const enum message_type when_full[] = {MESSAGE_DICT, MESSAGE_LIFE, MESSAGE_DICT_RESET};
+        const struct subscription_spec spec = {0};
+        struct outframe *frame = new_message();
+        struct scene scene;
+        struct client *client;
+
+        scene_init(&scene, NO_CAP);
+        client = join(&scene, 0, &spec, SUBSCRIPTION_QUEUE_BYTES);
+        one_fault(&scene);
+        assert_int_equal(fanout_message_in_order(&scene.fanout, frame), 0);
+        check_order(client, after_fault, ARRAY_SIZE(after_fault));
+        scene_deinit(&scene);
+
+        scene_init(&scene, 1); /* full as soon as anything is defined */
+        client = join(&scene, 0, &spec, SUBSCRIPTION_QUEUE_BYTES);
+        assert_int_equal(dict_string(scene.dict, "x", 1), 1);
+        assert_int_equal(fanout_message_in_order(&scene.fanout, frame), 0);
+        check_order(client, when_full, ARRAY_SIZE(when_full));
+        scene_deinit(&scene);
+        outframe_unref(frame);
+}
+
+/* What a client may not see is part of its ledger from when it joined. */
+static void test_counted(void **state)
+{
+        const struct subscription_spec spec = {0};
+        struct proto_ledger ledger;
+        struct scene scene;
+        struct client *early, *late;
+
+        scene_init(&scene, NO_CAP);
+        early = join(&scene, 0, &spec, SUBSCRIPTION_QUEUE_BYTES);
+        for (int i = 0; i < 3; i++) {
+                fanout_count(&scene.fanout);
+                scene.n_faults++;
         }
-        assert_null(queue_peek(&client->subscription->queue));
+        late = join(&scene, 1, &spec, SUBSCRIPTION_QUEUE_BYTES);
+        one_fault(&scene);
+        fanout_count(&scene.fanout);
+        scene.n_faults++;
+        ledger = end(&scene, early, END_STOPPED);
+        assert_int_equal(ledger.counted, 4);
+        assert_int_equal(ledger.delivered, 1);
+        ledger = end(&scene, late, END_STOPPED);
+        assert_int_equal(ledger.counted, 1);
+        assert_int_equal(ledger.delivered, 1);
         scene_deinit(&scene);
 }
 
@@ -650,6 +716,8 @@ int main(void)
                 cmocka_unit_test(test_glob_with_nul_is_refused),
                 cmocka_unit_test(test_nobody_listens),
                 cmocka_unit_test(test_message),
+                cmocka_unit_test(test_message_in_order),
+                cmocka_unit_test(test_counted),
                 cmocka_unit_test(test_resume),
                 cmocka_unit_test(test_resume_with_limit),
                 cmocka_unit_test(test_random_lives),

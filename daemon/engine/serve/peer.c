@@ -27,7 +27,7 @@ int peer_new(int fd, uint32_t conn, bool hide_kernel, bool greeted, struct peer 
         peer->fd = fd;
         peer->conn = conn;
         peer->hide_kernel = hide_kernel;
-        peer->greeted = greeted;
+        peer->greeted = peer->was_greeted = greeted;
         queue_init(&peer->control, CONTROL_LIMIT_BYTES);
         *ret = peer;
         return 0;
@@ -100,7 +100,7 @@ static int receive_hello(struct peer *peer, const uint8_t *body, size_t n_body)
 
         if (proto_decode_hello(body, n_body, &hello) < 0)
                 return drop(peer, "the first message was no HELLO of this protocol");
-        if (peer->greeted)
+        if (peer->greeted && !peer->was_greeted)
                 return drop(peer, "a second HELLO");
         if (hello.major != PROTO_MAJOR) {
                 peer_error(peer, 0, EPROTONOSUPPORT, OTHER_MAJOR);

@@ -19,6 +19,7 @@ struct peer {
         uint32_t conn;
         bool hide_kernel;
         bool greeted;                       /* HELLO was fine */
+        bool was_greeted;                   /* by an engine before this one, or not yet: it may greet us again */
         bool closing;                       /* send what waits in `control`, then drop */
         bool failed;                        /* `control` is full or there is no memory for an answer: drop at once */
         bool wants_write;                   /* the socket was full */
@@ -39,7 +40,7 @@ struct peer_command {
         };
 };
 
-/* Takes the descriptor on success. greeted: an earlier engine had welcomed it. 0 or -ENOMEM. */
+/* Takes the descriptor on success. greeted: it was an earlier engine's. 0 or -ENOMEM. */
 int peer_new(int fd, uint32_t conn, bool hide_kernel, bool greeted, struct peer **ret) MUST_CHECK;
 /* The subscriptions must have left their fanouts. Closes the socket; returns NULL. */
 struct peer *peer_free(struct peer *peer);

@@ -122,9 +122,8 @@ static int flush_definitions(struct fanout *fanout)
         return r;
 }
 
-int fanout_flush(struct fanout *fanout)
+static int flush_frames(struct fanout *fanout)
 {
-        CLEANUP_OUTFRAME struct outframe *reset = NULL;
         int r = flush_definitions(fanout);
 
         /* Whatever happens, the frames are empty afterwards: fanout_fault() relies on their room. */
@@ -133,10 +132,25 @@ int fanout_flush(struct fanout *fanout)
 
                 r = r < 0 ? r : closed;
         }
-        if (r < 0 || !dict_is_full(fanout->dict))
-                return r;
+        return r;
+}
+
+static int renew_epoch(struct fanout *fanout)
+{
+        CLEANUP_OUTFRAME struct outframe *reset = NULL;
+        int r;
+
+        if (!dict_is_full(fanout->dict))
+                return 0;
         r = dict_reset(fanout->dict, &reset);
         return r < 0 ? r : fanout_message(fanout, reset);
+}
+
+int fanout_flush(struct fanout *fanout)
+{
+        int r = flush_frames(fanout);
+
+        return r < 0 ? r : renew_epoch(fanout);
 }
 
 int fanout_message(struct fanout *fanout, struct outframe *frame)
@@ -145,6 +159,15 @@ int fanout_message(struct fanout *fanout, struct outframe *frame)
                 if (s->group && queue_push(&s->queue, frame) < 0)
                         return -ENOMEM;
         return 0;
+}
+
+int fanout_message_in_order(struct fanout *fanout, struct outframe *frame)
+{
+        int r = flush_frames(fanout);
+
+        if (r >= 0)
+                r = fanout_message(fanout, frame);
+        return r < 0 ? r : renew_epoch(fanout);
 }
 
 static struct group *find_shared(const struct fanout *fanout, bool hide_kernel)
@@ -193,6 +216,7 @@ static void set_bases(struct fanout *fanout, struct subscription *s, const struc
         s->kernel_base = fanout->n_faults;
         s->filtered_base = s->group->n_filtered;
         s->incomplete_base = fanout->n_incomplete;
+        s->counted_base = fanout->n_counted;
         if (!resume)
                 return;
         s->resumed = true;
@@ -312,6 +336,12 @@ int fanout_fault(struct fanout *fanout, const struct fault *fault, const struct 
         return full ? fanout_flush(fanout) : 0;
 }
 
+void fanout_count(struct fanout *fanout)
+{
+        fanout->n_faults++;
+        fanout->n_counted++;
+}
+
 bool subscription_reached_limit(const struct subscription *subscription)
 {
         const struct group *group = subscription->group;
@@ -328,6 +358,7 @@ void subscription_end(struct fanout *fanout, struct subscription *s, enum end_re
         ledger->lost_kernel = totals->lost - s->lost_base;
         ledger->filtered = s->before.filtered + s->group->n_filtered - s->filtered_base;
         ledger->dropped_daemon = totals->dropped_daemon;
+        ledger->counted = fanout->n_counted - s->counted_base;
         ledger->incomplete = s->before.incomplete + fanout->n_incomplete - s->incomplete_base;
         ledger->unseen = totals->unseen;
         s->end.reason = (uint8_t)reason;
@@ -348,7 +379,7 @@ bool subscription_take_end(struct subscription *s, struct proto_end *ret)
         /* What an engine that died had taken from the rings and not told anybody: the gap, known by subtraction. */
         if (s->resumed)
                 ledger->dropped_daemon = ledger->kernel - ledger->delivered - ledger->filtered -
-                                         ledger->dropped_client - ledger->lost_kernel;
+                                         ledger->dropped_client - ledger->lost_kernel - ledger->counted;
         if (s->end_text)
                 s->end.text = (struct proto_string){.data = s->end_text, .n_bytes = (uint32_t)strlen(s->end_text)};
         *ret = s->end;

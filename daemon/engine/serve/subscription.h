@@ -25,6 +25,7 @@ struct fanout {
         struct group *groups;
         struct subscription *subscriptions; /* list by next_in_fanout */
         uint64_t n_faults;                  /* came out of the pipeline so far */
+        uint64_t n_counted;                 /* of these: not for these peers to see */
         uint64_t n_incomplete;
 };
 
@@ -37,6 +38,7 @@ struct subscription {
         uint64_t kernel_base; /* faults out before this subscription */
         uint64_t lost_base;
         uint64_t filtered_base, incomplete_base; /* the group's when joining */
+        uint64_t counted_base;                   /* the fanout's */
         uint64_t n_delivered;                    /* sent to the socket */
         struct proto_ledger before;              /* RESUME: what an earlier engine had done; zero otherwise */
         bool resumed;
@@ -61,10 +63,17 @@ void fanout_deinit(struct fanout *fanout);
 
 /* A fault for everyone: ids of event are those of the dict's current epoch; fault is what the filters look at. */
 int fanout_fault(struct fanout *fanout, const struct fault *fault, const struct proto_event *event) MUST_CHECK;
+/* A fault of a process that the peers of this trace may not see: it is counted, and that is all. */
+void fanout_count(struct fanout *fanout);
 /* Close the open frames of all groups, definitions first; begins a new epoch when the dictionary is full. */
 int fanout_flush(struct fanout *fanout) MUST_CHECK;
 /* A message (LIFE, DEGRADED) to all subscriptions, behind what has been sent so far. */
 int fanout_message(struct fanout *fanout, struct outframe *frame) MUST_CHECK;
+/*
+ * The same behind all faults so far, and behind the definitions, of the current epoch, to which the message may refer;
+ * call fanout_flush() before their ids are asked for, so that the dictionary is not full by then.
+ */
+int fanout_message_in_order(struct fanout *fanout, struct outframe *frame) MUST_CHECK;
 /* True when the subscription has had as many faults as it asked for. */
 bool subscription_reached_limit(const struct subscription *subscription);
 
