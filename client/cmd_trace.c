@@ -89,6 +89,8 @@ static void step(struct trace_command *t)
         }
         if (fds[1].revents)
                 trace_handle_signals(t);
+        if (t->cancelled)
+                return;
         if (fds[0].revents)
                 receive(t);
         trace_handle_command(t);
@@ -154,6 +156,8 @@ static int exit_status(struct trace_command *t)
                 return EXIT_FAILURE;
         if (t->options->command)
                 command_status = trace_wait_for_command(t);
+        if (t->cancelled)
+                return 128 + t->cancelled;
         if (t->failed || t->session.failed || !any_attached(&t->session) || t->command_ran != !!t->options->command)
                 return EXIT_FAILURE;
         return command_status;

@@ -56,15 +56,15 @@ static void put_part(struct text *out, uint64_t n, const char *what)
                 text_printf(out, ", %" PRIu64 " %s", n, what);
 }
 
-static void put_summary(struct text *out, const struct proto_ledger *l)
+static void put_summary(struct text *out, const struct proto_ledger *l, bool is_partial)
 {
         bool lost = l->dropped_client != 0 || l->dropped_daemon != 0 || l->lost_kernel != 0 || l->counted != 0;
 
         text_put_string(out, lost || l->incomplete != 0 ? "  NOT complete: " : "  complete: ");
         if (l->kernel == 0)
-                text_put_string(out, "there was no fault");
+                text_put_string(out, is_partial ? "no fault could be seen" : "there was no fault");
         else if (l->delivered == l->kernel)
-                text_put_string(out, "every fault was shown");
+                text_put_string(out, is_partial ? "every fault that could be seen was shown" : "every fault was shown");
         else
                 text_printf(out, "%" PRIu64 " of %" PRIu64 " faults shown", l->delivered, l->kernel);
         put_part(out, l->filtered, "filtered");
@@ -90,9 +90,9 @@ static void put_unseen(struct text *out, uint64_t unseen)
                 put_term(out, ' ', "unseen", unseen, "mapped without a fault: MAP_POPULATE, mlock ...");
 }
 
-void ledger_put(struct text *out, const struct proto_ledger *l)
+void ledger_put(struct text *out, const struct proto_ledger *l, bool is_partial)
 {
-        put_summary(out, l);
+        put_summary(out, l, is_partial);
         put_term(out, ' ', "kernel", l->kernel, "counted by the kernel, which is the sum of:");
         put_term(out, '=', "delivered", l->delivered, "shown");
         put_term(out, '+', "filtered", l->filtered, "excluded by the filter or beyond --count");

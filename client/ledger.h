@@ -19,4 +19,4 @@ void ledger_put_verdict(struct text *out, enum ledger_verdict verdict, const str
                         uint64_t n_received);
 
 /* What it comes to in one line (all shown, some filtered, what was lost), then the table, one term a line. */
-void ledger_put(struct text *out, const struct proto_ledger *ledger);
+void ledger_put(struct text *out, const struct proto_ledger *ledger, bool is_partial);

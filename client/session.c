@@ -355,8 +355,10 @@ static int handle_revoked(struct session *session, const struct frame_in *frame)
         r = proto_decode_revoked(frame->body, frame->n_bytes, &revoked);
         if (r < 0)
                 return malformed(session, frame, r);
-        if (target)
-                session->view->ops->revoked(session->view, &target->state, &revoked);
+        if (!target)
+                return 0;
+        target->state.is_partial = true;
+        session->view->ops->revoked(session->view, &target->state, &revoked);
         return 0;
 }
 

@@ -61,6 +61,7 @@ struct state {
         bool several;             /* faults of more than one process are shown */
         int32_t pid;              /* the target's, from ATTACHED like the next two; 0: a unit */
         struct dict_string comm;  /* its name now; empty while it is not known */
+        bool is_partial;          /* REVOKED: there was more than may be shown, or could be seen */
         bool before_exec;         /* it waits before its execve(2): its name is not its own yet */
         uint64_t start_ns;        /* CLOCK_MONOTONIC */
         uint64_t n_received;

@@ -25,6 +25,7 @@ struct trace_command {
         uint64_t deadline_ns;     /* for WELCOME, then for END; 0: none */
         bool over;                /* nothing more comes from the daemon */
         bool failed;              /* said on standard error */
+        int cancelled;            /* this signal came before the command was run, and it is not; 0: none did */
         bool quiet_end;           /* our reader has gone, nobody wants to hear more */
         bool command_ran;
 };

@@ -74,6 +74,13 @@ static void forward(const struct trace_command *t, const struct signalfd_siginfo
                 (void)kill(t->child.pid, (int)info->ssi_signo);
 }
 
+/* The command waits to be run: it is not, and there is nothing to trace, nor to tell. */
+static void cancel(struct trace_command *t, int signal)
+{
+        t->cancelled = signal;
+        t->over = true;
+}
+
 static bool is_second_request(const struct trace_command *t)
 {
         return t->session.stopping && !t->over && !session_done(&t->session) && now_ns() - t->stop_ns > SAME_REQUEST_NS;
@@ -86,6 +93,10 @@ void trace_handle_signals(struct trace_command *t)
         while (read(t->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
                 if (info.ssi_signo == SIGCHLD) {
                         trace_notice_child(t);
+                        continue;
+                }
+                if (t->child.hold_fd >= 0) {
+                        cancel(t, (int)info.ssi_signo);
                         continue;
                 }
                 forward(t, &info);

@@ -254,6 +254,7 @@ static void json_life(struct view *view, const struct state *state, const struct
 static void json_revoked(struct view *view, const struct state *state, const struct proto_revoked *revoked)
 {
         json_begin_line(&view->out, "revoked");
+        json_put_number(&view->out, "time_ns", revoked->time_ns);
         json_put_signed(&view->out, "pid", revoked->pid);
         json_put_string(&view->out, "reason", &revoked->reason);
         json_end_line(&view->out);

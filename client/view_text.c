@@ -120,6 +120,28 @@ static void text_faults(struct view *view, const struct state *state, const stru
         view->out.failed |= v->line.names.failed;
 }
 
+/* Notes that come before the name that "tracing" waits for: it will not come in time. */
+static struct text *begin_notes(struct view *view, const struct state *state)
+{
+        struct view_text *v = view_text(view);
+
+        if (v->awaits_exec)
+                put_tracing(v, state);
+        return v->notes;
+}
+
+/* What the process was called when something of it was last shown; NULL = not known. */
+static const struct dict_string *name_of(const struct state *state, int32_t pid)
+{
+        for (uint32_t id = state->n_threads; id > 0; id--) {
+                const struct dict_thread *thread = state_thread(state, id);
+
+                if (thread->pid == pid && thread->tid == pid)
+                        return state_string(state, thread->comm);
+        }
+        return NULL;
+}
+
 /* How a process ended, where somebody has seen it. */
 static void put_status(struct text *out, int status)
 {
@@ -144,6 +166,7 @@ static void text_life(struct view *view, const struct state *state, const struct
                 put_header(v, state);
                 return;
         }
+        (void)begin_notes(view, state);
         text_put_string(notes, "-- ");
         put_time(notes, state, life->time_ns);
         text_printf(notes, " %s: %d", kind ? kind : "unknown event", life->pid);
@@ -165,22 +188,31 @@ static void text_signal(struct view *view, const struct state *state, const stru
         struct view_text *v = view_text(view);
         const struct story_style style = {.names = &v->line.names, .color = v->line.color};
 
-        story_text_put(&style, v->notes, state, signal);
+        story_text_put(&style, begin_notes(view, state), state, signal);
         view->out.failed |= v->line.names.failed;
 }
 
 static void text_revoked(struct view *view, const struct state *state, const struct proto_revoked *revoked)
 {
-        struct text *notes = view_text(view)->notes;
+        struct text *notes = begin_notes(view, state);
+        const struct dict_string *name = name_of(state, revoked->pid);
 
-        text_printf(notes, "-- %d: nothing more of it is shown: ", revoked->pid);
+        text_put_string(notes, "-- ");
+        put_time(notes, state, revoked->time_ns);
+        text_printf(notes, " revoked: %d", revoked->pid);
+        if (name) {
+                text_put_string(notes, " (");
+                (void)escape_terminal(notes, name->data, name->n_bytes);
+                text_put_char(notes, ')');
+        }
+        text_put_string(notes, ", nothing more of it is shown: ");
         put_proto_string(notes, &revoked->reason);
         text_put_char(notes, '\n');
 }
 
 static void text_drops(struct view *view, const struct state *state, const struct proto_drops *drops)
 {
-        struct text *notes = view_text(view)->notes;
+        struct text *notes = begin_notes(view, state);
         const char *separator = " (";
 
         text_put_string(notes, "-- ");
@@ -240,6 +272,7 @@ static void text_end(struct view *view, const struct state *state, const struct 
 {
         struct text *err = &view->err;
 
+        (void)begin_notes(view, state);
         text_put_string(err, "-- ");
         put_target(err, state);
         text_put_string(err, ": trace ended at ");
@@ -250,7 +283,7 @@ static void text_end(struct view *view, const struct state *state, const struct 
                 put_proto_string(err, &end->text);
         }
         text_put_char(err, '\n');
-        ledger_put(err, &end->ledger);
+        ledger_put(err, &end->ledger, state->is_partial || end->reason == END_STRIPPED);
 }
 
 static const struct view_ops text_ops = {

@@ -259,6 +259,7 @@ struct proto_signal {
 };
 
 struct proto_revoked {
+        uint64_t time_ns;
         int32_t pid;
         struct proto_string reason;
 };

@@ -198,15 +198,37 @@ static bool lacks(const struct trace *trace, unsigned int bit)
         return degraded & 1u << bit;
 }
 
+/* LINK_LACKS_HOLD before LINK_LACKS_BARRIER, which mostly has the same reason. */
+static const uint8_t degraded_order[N_LINK_LACKS] = {
+        LINK_LACKS_TRACEPOINTS, LINK_LACKS_PHYSICAL,    LINK_LACKS_KERNEL_MODE, LINK_LACKS_HOLD,
+        LINK_LACKS_BARRIER,     LINK_LACKS_KALLSYMS,    LINK_LACKS_LOST_COUNT,  LINK_LACKS_RING_SIZE,
+        LINK_LACKS_THREADS,     LINK_LACKS_DESCRIPTORS, LINK_LACKS_UNMAPS,      LINK_LACKS_UNIT,
+        LINK_LACKS_STACKS,      LINK_LACKS_CPUS};
+
+static int reason_of(const struct trace *trace, unsigned int bit)
+{
+        const int32_t *errors = trace->started.degraded_errno;
+        bool has_one_reason = lacks(trace, LINK_LACKS_HOLD) && lacks(trace, LINK_LACKS_BARRIER) &&
+                              errors[LINK_LACKS_HOLD] && errors[LINK_LACKS_HOLD] == errors[LINK_LACKS_BARRIER];
+
+        if (has_one_reason && bit == LINK_LACKS_BARRIER)
+                return DEGRADED_AS_HOLD;
+        /* Without a barrier it is not for signals, which only a target that was stopped once can be too busy with. */
+        if (has_one_reason && bit == LINK_LACKS_HOLD && errors[bit] == EAGAIN)
+                return ETIMEDOUT;
+        return errors[bit];
+}
+
 /* In the subscription's own queue: before its first fault, whoever else is told of the trace. */
 static void tell_degraded(const struct trace *trace, struct subscription *subscription)
 {
-        for (unsigned int bit = 0; bit < N_LINK_LACKS; bit++) {
+        for (size_t i = 0; i < N_LINK_LACKS; i++) {
                 CLEANUP_OUTFRAME struct outframe *frame = NULL;
+                unsigned int bit = degraded_order[i];
 
                 if (!lacks(trace, bit))
                         continue;
-                frame = degraded_frame(trace->id, bit, trace->started.degraded_errno[bit]);
+                frame = degraded_frame(trace->id, bit, reason_of(trace, bit));
                 if (!frame || queue_push(&subscription->queue, frame) < 0)
                         return; /* no memory: the trace itself goes on */
         }

@@ -52,17 +52,26 @@ static const struct {
                              "-p PID --follow misses nothing there"},
 };
 
-/* ptrace(2) fails for reasons that call for different remedies. */
+/* ptrace(2) fails for reasons that call for different remedies. NULL: nothing is known about that one. */
 static const char *barrier_remedy(int error)
 {
         switch (error) {
+        case 0:
+                return "as asked for; --ptrace=light brings it";
+        case DEGRADED_AS_HOLD:
+                return "nobody holds it, as said";
         case EBUSY:
-                return "another tracer (gdb, strace) holds the target";
+                return "another tracer (gdb, strace, another faultline) holds the target";
         case EPERM:
         case EACCES:
                 return "ptrace is refused: see kernel.yama.ptrace_scope, or use the faultlined service";
+        case EAGAIN:
+        case ETIMEDOUT:
+                return "it did not stop in time (a thread may be in a vfork or in one long system call)";
+        case ECHILD:
+                return "the tracer was killed, or failed, several times; attach again";
         default:
-                return "a thread did not stop in time (it may be in a vfork or in one long system call)";
+                return NULL;
         }
 }
 
@@ -72,7 +81,8 @@ static const char *hold_remedy(int error)
         case 0:
                 return "as asked for; --ptrace=hold brings it";
         case EBUSY:
-                return "another tracer (gdb, strace) holds the target: attach again when it has let go";
+                return "another tracer (gdb, strace, another faultline) holds the target: attach again when it has let "
+                       "go";
         case EOPNOTSUPP:
                 return "a unit is not held, for it may have any number of processes; -p PID --follow holds";
         case EAGAIN:
@@ -81,8 +91,14 @@ static const char *hold_remedy(int error)
                 return "the daemon lacks CAP_SYS_PTRACE: run as root or use the faultlined service";
         case EPERM:
                 return "ptrace is refused: see kernel.yama.ptrace_scope, or use the faultlined service";
+        case ETIMEDOUT:
+                return "it did not stop in time (a thread may be in a vfork or in one long system call): attach again";
+        case ECHILD:
+                return "the tracer was killed, or failed, several times: attach again";
+        case EUSERS:
+                return "as many traces as may hold a process hold this one already";
         default:
-                return "a thread did not stop in time (it may be in a vfork or in one long system call): attach again";
+                return NULL;
         }
 }
 
@@ -116,13 +132,18 @@ static const char *remedy_of(unsigned int bit, int error)
         }
 }
 
-/* One line: what is missing, why, what would bring it. */
+/* One line: what is missing, why, what would bring it. The errno number only where the rest does not say it better. */
 static void put_reason(unsigned int bit, int error, char *ret, size_t n_ret)
 {
-        if (error)
-                (void)snprintf(ret, n_ret, "%s (%s); %s", table[bit].missing, strerror(error), remedy_of(bit, error));
+        const char *remedy = remedy_of(bit, error);
+        bool says_why = bit == LINK_LACKS_HOLD || bit == LINK_LACKS_BARRIER;
+
+        if (!remedy)
+                (void)snprintf(ret, n_ret, "%s (%s); attach again", table[bit].missing, strerror(error));
+        else if (error && !says_why)
+                (void)snprintf(ret, n_ret, "%s (%s); %s", table[bit].missing, strerror(error), remedy);
         else
-                (void)snprintf(ret, n_ret, "%s; %s", table[bit].missing, remedy_of(bit, error));
+                (void)snprintf(ret, n_ret, "%s; %s", table[bit].missing, remedy);
 }
 
 struct outframe *degraded_frame(uint32_t trace, unsigned int bit, int error)

@@ -7,6 +7,8 @@
 #include "daemon/engine/serve/outframe.h"
 #include "daemon/link/link.h"
 
+#define DEGRADED_AS_HOLD (-1) /* what was said about LINK_LACKS_HOLD says it all */
+
 /*
  * The DEGRADED message of a trace for a bit of enum link_detail. error: the errno number that says why, 0 = none. The
  * caller's; NULL: out of memory.

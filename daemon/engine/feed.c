@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/engine/model/classify.h"
@@ -15,6 +16,7 @@
 #define HOPELESS_AFTER_NS (UINT64_C(20) * NSEC_PER_MSEC)
 #define HOPELESS_HELD_NS NSEC_PER_SEC /* a story should come, and says more */
 #define STATUS_WAIT_NS (UINT64_C(500) * NSEC_PER_MSEC)
+#define SILENCE_WAIT_NS (UINT64_C(500) * NSEC_PER_MSEC) /* for events that are opened anew */
 
 /* ---- whose ---- */
 
@@ -105,13 +107,14 @@ int feed_tell_ends(struct trace *trace, uint64_t now_ns)
         return r;
 }
 
-static int tell_revoked(struct trace *trace, const struct process *process, uint64_t now_ns)
+static int tell_revoked(struct trace *trace, const struct process *process, uint64_t time_ns, const char *reason,
+                        uint64_t now_ns)
 {
-        static const char reason[] = "it executed a program that you may not trace (set-user-ID, with capabilities, or "
-                                     "unreadable); attach to it as root";
         uint8_t bytes[PROTO_HEADER_BYTES + 512];
         struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
-        struct proto_revoked revoked = {.pid = process->pid, .reason = {.data = reason, .n_bytes = sizeof(reason) - 1}};
+        struct proto_revoked revoked = {.time_ns = time_ns,
+                                        .pid = process->pid,
+                                        .reason = {.data = reason, .n_bytes = (uint32_t)strlen(reason)}};
         CLEANUP_OUTFRAME struct outframe *frame = NULL;
         int r = proto_encode_revoked(&buffer, trace->id, &revoked);
 
@@ -119,6 +122,41 @@ static int tell_revoked(struct trace *trace, const struct process *process, uint
                 return r;
         frame = outframe_new(MESSAGE_REVOKED, bytes, buffer.n_bytes);
         return frame ? resolve_put_message(&trace->resolve, NULL, now_ns, frame) : -ENOMEM;
+}
+
+/* The monitor said so. */
+static int tell_denied(struct trace *trace, const struct process *process, uint64_t now_ns)
+{
+        int error = process->revoked_errno;
+        char reason[256];
+
+        if (error == 0 || error == EPERM || error == EACCES)
+                (void)snprintf(reason, sizeof(reason),
+                               "it executed a program that you may not trace (set-user-ID, with capabilities, or "
+                               "unreadable); attach to it as root");
+        else
+                (void)snprintf(reason, sizeof(reason),
+                               "it executed a program whose events the kernel removes (set-user-ID, with capabilities, "
+                               "or unreadable), and no more could be opened for it in this trace (%s); attach to it "
+                               "by itself",
+                               strerror(error));
+        return tell_revoked(trace, process, process->hidden_ns, reason, now_ns);
+}
+
+/* Where others are followed the trace goes on without it; else it ends, and says why. */
+static int tell_silence(struct trace *trace, struct process *process, uint64_t until_ns, uint64_t now_ns)
+{
+        uint64_t wait_ns = trace->is_held ? SILENCE_WAIT_NS : 0;
+
+        if (!trace->processes.follows || !process->is_silent || process->is_silence_told ||
+            until_ns < process->over_ns + wait_ns)
+                return 0;
+        process->is_silence_told = true;
+        return tell_revoked(trace, process, process->over_ns,
+                            "it executed a program whose events the kernel removes (set-user-ID, with capabilities, or "
+                            "unreadable), and nobody held it in its exec; --ptrace=hold goes on where you may trace "
+                            "that program",
+                            now_ns);
 }
 
 /* ---- records ---- */
@@ -367,7 +405,9 @@ int feed_overdue(struct trace *trace, uint64_t until_ns, uint64_t now_ns)
 
         for (struct process *process = trace->processes.first; process && r >= 0; process = process->next) {
                 if (process_settle(process, until_ns))
-                        r = tell_revoked(trace, process, now_ns);
+                        r = tell_denied(trace, process, now_ns);
+                if (r >= 0)
+                        r = tell_silence(trace, process, until_ns, now_ns);
                 if (r >= 0 && process->is_over && !process->is_told &&
                     (!trace->is_held || now_ns > process->over_ns + STATUS_WAIT_NS))
                         r = tell_end(trace, process);

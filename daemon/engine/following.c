@@ -184,7 +184,7 @@ void following_take_revoked(struct engine *engine, const struct link_follow *rev
         struct process *process = trace ? processes_of(&trace->processes, revoked->pid) : NULL;
 
         if (process)
-                process_revoke(process, monotonic_ns());
+                process_revoke(process, revoked->error, monotonic_ns());
 }
 
 void following_take_file(struct engine *engine, const struct link_opened *opened, int fd)

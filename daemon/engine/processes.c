@@ -290,9 +290,10 @@ struct process *processes_answer(struct processes *processes, pid_t pid, int err
         return process;
 }
 
-void process_revoke(struct process *process, uint64_t now_ns)
+void process_revoke(struct process *process, int error, uint64_t now_ns)
 {
         process->revoked_ns = now_ns;
+        process->revoked_errno = error;
 }
 
 void process_reopened(struct process *process, int maps_fd, int smaps_fd, char *maps, size_t n_maps, uint64_t now_ns)
@@ -375,13 +376,30 @@ bool processes_are_silent(const struct processes *processes, uint64_t before_ns)
         return any;
 }
 
+bool processes_end_silent(const struct processes *processes)
+{
+        uint64_t silent_ns = 0, ended_ns = processes->ended_ns;
+
+        for (const struct process *process = processes->first; process; process = process->next) {
+                if (process->is_silent)
+                        silent_ns = MAX_OF(silent_ns, process->over_ns);
+                else if (process->is_over)
+                        ended_ns = MAX_OF(ended_ns, process->over_ns);
+                else
+                        return false;
+        }
+        return silent_ns > ended_ns;
+}
+
 void processes_sweep(struct processes *processes)
 {
         for (struct process *process = processes->first, *next; process && processes->follows; process = next) {
                 next = process->next;
                 if (process->is_over && process->is_told && !process->is_being_read &&
-                    process->question == PROCESS_ANSWERED)
+                    process->question == PROCESS_ANSWERED) {
+                        processes->ended_ns = MAX_OF(processes->ended_ns, process->over_ns);
                         drop(processes, process);
+                }
         }
 }
 

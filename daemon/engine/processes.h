@@ -39,6 +39,7 @@ struct process {
         uint64_t wait_until_ns; /* for the answer, and for what it maps */
         /* What the monitor said then comes true when the records have told of everything before; 0 = nothing. */
         uint64_t revoked_ns, reopened_ns;
+        int revoked_errno;                       /* why */
         int reopened_maps_fd, reopened_smaps_fd; /* owned until then; -1 = none */
         char *reopened_maps;                     /* likewise; NULL = none */
         size_t n_reopened_maps;
@@ -57,6 +58,7 @@ struct process {
         bool has_mapped;      /* something was mapped since */
         bool is_silent;       /* the events are gone, the process may live */
         bool is_over;         /* it is not known to be alive, nor silent */
+        bool is_silence_told; /* its peer knows that nothing more comes of it */
         uint64_t over_ns;     /* of either */
         bool has_status;      /* told by the tracer */
         bool is_told;         /* its end has been told, or is nobody's business */
@@ -70,6 +72,7 @@ struct processes {
         struct process *first;  /* those that the table holds, by next */
         struct process *last_found;
         struct process *buckets[PROCESSES_BUCKETS];
+        uint64_t ended_ns; /* the last time that one of those ended which are no longer in the table */
         uint32_t next_addresses;
         unsigned int name_budget; /* of all their addresses */
 };
@@ -111,7 +114,7 @@ bool process_is_stripped_by(const struct process *process, pid_t tid);
  */
 struct process *processes_answer(struct processes *processes, pid_t pid, int error, int maps_fd, int smaps_fd);
 /* What the process is since its last exec is not for the peer. */
-void process_revoke(struct process *process, uint64_t now_ns);
+void process_revoke(struct process *process, int error, uint64_t now_ns);
 /*
  * Its events were opened anew in the exec. maps (owned, NULL = not known): the text of /proc/PID/maps, read at now_ns
  * from maps_fd; the descriptors, of the new memory, are taken.
@@ -131,6 +134,8 @@ enum process_answer process_shows(const struct process *process, uint64_t time_n
 bool processes_are_asked(const struct processes *processes);
 /* Nobody is left whose events go on, and somebody is (or was, before before_ns) who may live without them. */
 bool processes_are_silent(const struct processes *processes, uint64_t before_ns);
+/* The events were over, up to the last one, when an exec took those of a process. */
+bool processes_end_silent(const struct processes *processes);
 /* Drop from the table those that are over, told of and answered for. */
 void processes_sweep(struct processes *processes);
 

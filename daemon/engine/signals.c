@@ -222,11 +222,23 @@ static uint8_t flags_of(const struct told *told, const struct fault *fault, cons
                          (fault ? PROTO_SIGNAL_HAS_FAULT : 0) | (told->story->n_missed ? PROTO_SIGNAL_MANY : 0));
 }
 
+/* Where nobody saw the unmapping it is known of the page alone: the rest of the map before it may have gone as well. */
+static bool is_doubtful(const struct verdict *verdict)
+{
+        const struct burial *burial = verdict->burial;
+
+        return burial && !burial->tid && verdict->nearest && verdict->nearest->end == burial->start;
+}
+
 /* That the map is still known only means that nobody was there to ask: it is not there any more. */
 static void put_earlier(const struct told_scene *scene, const struct verdict *verdict, struct proto_signal *message)
 {
         message->map = message->place = 0;
         message->earlier = map_id(scene, verdict->earlier);
+        if (is_doubtful(verdict)) {
+                message->nearest = 0;
+                message->below_bytes = message->above_bytes = PROTO_UNKNOWN;
+        }
         if (!verdict->burial)
                 return;
         message->unmapper = verdict->burial->tid;

@@ -68,19 +68,25 @@ void tracing_end_subscription(struct engine *engine, struct trace *trace, struct
                 trace_end_one(trace, subscription, reason, monotonic_ns());
 }
 
+/* Where others are followed, a trace is not over because of one of them: what happened last tells, not who lives on. */
+static bool is_stripped(const struct trace *trace, const struct link_counts *counts)
+{
+        return counts->reason == LINK_STRIPPED || processes_end_silent(&trace->processes);
+}
+
 static enum end_reason reason_of(const struct trace *trace, const struct link_counts *counts, const char **ret_text)
 {
+        bool is_over = counts->reason == LINK_EXITED || following_is_over(trace) ||
+                       processes_are_silent(&trace->processes, UINT64_MAX);
+
         *ret_text = NULL;
-        /* Where others are followed, a trace is not over because of one of them. */
-        if (counts->reason == LINK_STRIPPED ||
-            (processes_are_silent(&trace->processes, UINT64_MAX) && !following_is_over(trace)) ||
-            (trace->processes.target && trace->processes.target->is_silent)) {
+        if (is_stripped(trace, counts)) {
                 *ret_text = "the target executed a program whose events the kernel removes (set-user-ID, with "
                             "capabilities, or unreadable), and they could not be opened anew: nobody held the target "
                             "in its exec, or you may not trace that program; attach to it again as root";
                 return END_STRIPPED;
         }
-        return counts->reason == LINK_EXITED || following_is_over(trace) ? END_EXITED : END_STOPPED;
+        return is_over ? END_EXITED : END_STOPPED;
 }
 
 void tracing_take_counts(struct engine *engine, const struct link_counts *counts)

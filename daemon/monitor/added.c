@@ -97,12 +97,40 @@ int added_open(struct attachment *trace, const struct target *process, int *ret_
         return 0;
 }
 
-bool added_has(const struct attachment *trace, pid_t pid)
+static const struct added *find(const struct attachment *trace, pid_t pid)
 {
         for (const struct added *a = trace->added; a != NULL; a = a->next)
                 if (a->pid == pid)
-                        return true;
-        return false;
+                        return a;
+        return NULL;
+}
+
+bool added_has(const struct attachment *trace, pid_t pid)
+{
+        return find(trace, pid) != NULL;
+}
+
+size_t added_pids(const struct attachment *trace, pid_t *ret)
+{
+        size_t n = 0;
+
+        for (const struct added *a = trace->added; a != NULL; a = a->next, n++)
+                if (ret != NULL)
+                        ret[n] = a->pid;
+        return n;
+}
+
+/* A thread born during the first round may have inherited its events disabled. */
+void added_enable(struct attachment *trace, pid_t pid)
+{
+        const struct added *added = find(trace, pid);
+
+        for (int round = 0; added != NULL && round < 2; round++) {
+                size_t at = 0;
+
+                while (events_enable(&added->events, &at))
+                        continue;
+        }
 }
 
 void added_retire(struct attachment *trace, pid_t pid)

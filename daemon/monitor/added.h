@@ -10,14 +10,18 @@
 struct added; /* the events of one process */
 
 /*
- * Open and enable all events of this process, of all its threads, at the trace's level of detail. On success
- * *ret_ids is a file of *ret_n_ids struct link_event_id, the caller's, and ->ids_file has them as well. 0 or -errno.
+ * Open all events of this process, of all its threads, at the trace's level of detail. On success *ret_ids is a file of
+ * *ret_n_ids struct link_event_id, the caller's, and ->ids_file has them as well. 0 or -errno. They count nothing
+ * before added_enable(), which is for when the peer was found to have the right to see what they are of.
  */
 int added_open(struct attachment *trace, const struct target *process, int *ret_ids, uint32_t *ret_n_ids) MUST_CHECK;
+void added_enable(struct attachment *trace, pid_t pid);
 /* ->ids_file, which is for the next engine, has these n ids (struct link_event_id) as well from now on. 0 or -errno. */
 int added_join_ids(struct attachment *trace, int fd, uint32_t n) MUST_CHECK;
 /* It has such events. */
 bool added_has(const struct attachment *trace, pid_t pid);
+/* Number of such processes; into ret, unless it is NULL. */
+size_t added_pids(const struct attachment *trace, pid_t *ret);
 /* The process ended, or lost these as well: count and close them. */
 void added_retire(struct attachment *trace, pid_t pid);
 void added_free(struct attachment *trace);

@@ -17,6 +17,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <systemd/sd-bus.h>
@@ -55,13 +56,40 @@ static int open_path(int root, const char *path)
         return fd < 0 ? -errno : fd;
 }
 
-/* Its path in the file system, as ls(1) has it, or in the hierarchy, as /proc/PID/cgroup has it. */
+static const char *strip(const char *path, const char *prefix)
+{
+        size_t n = strlen(prefix);
+
+        return strncmp(path, prefix, n) == 0 && (path[n] == '/' || path[n] == '\0') ? path + n : NULL;
+}
+
+/* The kernel knows the states of all cgroups but this one (cgroups(7), cgroup.events); a container's root is another.
+ */
+static bool is_whole_machine(int root, int fd)
+{
+        struct stat of_root, st;
+
+        return fstat(root, &of_root) == 0 && fstat(fd, &st) == 0 && st.st_ino == of_root.st_ino &&
+               st.st_dev == of_root.st_dev && faccessat(fd, "cgroup.events", F_OK, 0) < 0;
+}
+
+/*
+ * Its path in the file system, as ls(1) has it, or in the hierarchy, as /proc/PID/cgroup has it; also one that is right
+ * where cgroup v2 is alone.
+ */
 static int find_path(int root, const char *mount, const char *path)
 {
-        size_t n = strlen(mount);
-        bool is_of_files = strncmp(path, mount, n) == 0 && (path[n] == '/' || path[n] == '\0');
+        const char *below = strip(path, mount);
+        int fd;
 
-        return open_path(root, is_of_files ? path + n : path);
+        if (below == NULL)
+                below = strip(path, "/sys/fs/cgroup");
+        fd = open_path(root, below != NULL ? below : path);
+        if (fd >= 0 && is_whole_machine(root, fd)) {
+                (void)close(fd);
+                return -EISDIR;
+        }
+        return fd;
 }
 
 struct search {
@@ -189,6 +217,12 @@ void cgroup_explain(const char *unit, int error, char text[static LINK_TEXT_BYTE
                 (void)snprintf(text, LINK_TEXT_BYTES,
                                "cannot trace unit %.200s: neither systemd nor the cgroup file system knows a running "
                                "unit or cgroup of this name; `systemctl status` and `systemd-cgls` list them",
+                               unit);
+                return;
+        case EISDIR:
+                (void)snprintf(text, LINK_TEXT_BYTES,
+                               "cannot trace unit %.200s: the root cgroup is the whole machine; name a unit or a slice "
+                               "(-u system.slice)",
                                unit);
                 return;
         case ENOTUNIQ:

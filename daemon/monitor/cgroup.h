@@ -16,7 +16,8 @@
  * ("nginx.service", "nginx"), or the path of a cgroup: as /proc/PID/cgroup has it ("/system.slice/nginx.service"), or
  * in the file system ("/sys/fs/cgroup/system.slice/nginx.service"). A unit is asked of systemd over the system bus, and
  * else, also for units of a user's systemd, looked for in the file system. *ret_fd: its directory (O_RDONLY). 0;
- * -ENOENT: there is none (or it is not running); -ENOTUNIQ: several; -ENOTSUP: no cgroup v2 here; another -errno.
+ * -ENOENT: there is none (or it is not running); -ENOTUNIQ: several; -EISDIR: it is the root of
+ * them all; -ENOTSUP: no cgroup v2 here; another -errno.
  */
 int cgroup_find_work(void *unit, int *ret_fd);
 

@@ -302,7 +302,6 @@ int events_add_process(const struct event_request *request, struct event_level *
                        struct event_set *events)
 {
         struct event_request added = *request;
-        size_t at = 0;
         int r = 1, n_tries = 0;
 
         added.from_exec = false;
@@ -317,8 +316,6 @@ int events_add_process(const struct event_request *request, struct event_level *
                 r = -ESRCH;
         if (r < 0)
                 events_close(events, closer);
-        while (r == 0 && events_enable(events, &at))
-                continue;
         return r;
 }
 

@@ -41,8 +41,8 @@ struct event_set {
 int events_open(const struct event_request *request, struct event_level *level, struct closer *closer,
                 struct event_set *events, char text[static LINK_TEXT_BYTES]) MUST_CHECK;
 /*
- * All events of all threads of a process, at this level, enabled: for one that joins a trace that runs, or executed a
- * program and lost its events. Begins with EVENT_SET_INIT. 0 or -errno, and then nothing is open.
+ * All events of all threads of a process, at this level, not enabled yet: for one that joins a trace that runs, or
+ * executed a program and lost its events. Begins with EVENT_SET_INIT. 0 or -errno, and then nothing is open.
  */
 int events_add_process(const struct event_request *request, struct event_level *level, struct closer *closer,
                        struct event_set *events) MUST_CHECK;

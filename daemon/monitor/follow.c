@@ -148,6 +148,18 @@ bool follow_knows(const struct attachment *trace, pid_t pid)
         return pid == trace->target.pid || find(trace, pid) != NULL;
 }
 
+size_t follow_pids(const struct attachment *trace, pid_t *ret)
+{
+        size_t n = 0;
+
+        if (ret != NULL) {
+                ret[n++] = trace->target.pid;
+                for (const struct member *m = trace->members; m != NULL; m = m->next)
+                        ret[n++] = m->pid;
+        }
+        return trace->n_members + 1;
+}
+
 /* All that this tracer holds descends from one target. */
 static bool has_tracer_alone(const struct attachment *trace)
 {

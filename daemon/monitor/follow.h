@@ -19,6 +19,8 @@ void follow_check_empty(struct attachment *trace);
 
 /* The process is the target or a member. */
 bool follow_knows(const struct attachment *trace, pid_t pid);
+/* Number of these; into ret, unless it is NULL. */
+size_t follow_pids(const struct attachment *trace, pid_t *ret);
 /* It is, or it descends from them. */
 bool follow_has(const struct attachment *trace, pid_t pid);
 /* Its program is not for the peer: it does not belong to the trace any more. False = nothing is left of the trace. */

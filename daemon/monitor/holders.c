@@ -25,7 +25,8 @@
 #define BARRIER_TIMEOUT_USEC (1000 * 1000)
 #define TRY_NS (2 * NSEC_PER_SEC) /* how long a process is asked for in vain: none of its threads is stopped then */
 #define MAX_REFUSALS 3            /* in a row: an exec under way is refused for a moment like what may not be traced */
-#define MAX_TRIES 3               /* tracers of one target that may die within ... */
+#define ASK_TIMEOUT_USEC (400 * 1000) /* for the peer's rights: the tracer waits for TRACER_HOLD_MS */
+#define MAX_TRIES 3                   /* tracers of one target that may die within ... */
 #define DEATHS_WITHIN_NS (10 * NSEC_PER_SEC)
 
 struct holder {
@@ -37,6 +38,7 @@ struct holder {
         struct seizure *first;
         bool is_asked;   /* BARRIER was sent for the first one */
         bool is_stopped; /* and it is stopped, until GO */
+        bool is_asking;  /* and before that is told whether the peers may see it, until ASK_TIMEOUT_USEC */
         bool is_leaving; /* it was told to let go */
         bool has_answered;
         int death_errno; /* why the tracer is killed, 0 = it is not */
@@ -51,11 +53,12 @@ static void drive(struct holder *holder);
 static void pop(struct holder *holder)
 {
         seizure_remove_first(&holder->first);
-        holder->is_asked = holder->is_stopped = false;
+        holder->is_asked = holder->is_stopped = holder->is_asking = false;
+        holder->timer = sd_event_source_disable_unref(holder->timer);
 }
 
 /* The trace wants its target held, and has had its barrier. */
-static bool holds(const struct holder *holder, const struct attachment *trace)
+bool holder_holds(const struct holder *holder, const struct attachment *trace)
 {
         return trace->holder == holder && trace->mode == PTRACE_MODE_HOLD && !seizures_have(holder->first, trace);
 }
@@ -111,14 +114,18 @@ static void give_up(struct holder *holder, int error)
         }
 }
 
+void holder_drop(struct attachment *trace, int error)
+{
+        mode_let_go(trace, error);
+        holder_leave(trace);
+}
+
 /* A process that was held is not had again. */
 static void lose(struct holder *holder, pid_t pid, int error)
 {
         for (struct attachment *t = holder->context->attachments; t != NULL; t = t->next)
-                if (holds(holder, t) && t->target.pid == pid) {
-                        mode_let_go(t, error);
-                        holder_leave(t);
-                }
+                if (holder_holds(holder, t) && t->target.pid == pid)
+                        holder_drop(t, error);
 }
 
 /* --- what it says --- */
@@ -132,12 +139,87 @@ static size_t count_watching(const struct holder *holder)
         return n;
 }
 
-/* For all who had it watched by the tracer before this one. */
-static void watch_again(struct holder *holder, pid_t pid)
+/*
+ * What was allowed at the attach need not be any more: between that question and the stop the process may have executed
+ * a set-user-ID program, whose stories are not for the peer. From the seizing on every exec announces itself, so the
+ * answer to a question that is put while the process is stopped holds. A helper can be stopped by its user: who does
+ * not answer in time is not let in, and the target does not wait for it.
+ */
+static void on_allowed(struct attachment *trace)
 {
-        for (struct attachment *t = holder->context->attachments; t != NULL; t = t->next)
-                if (holds(holder, t) && follow_knows(t, pid))
-                        watch(holder, t, pid);
+        struct holder *holder = trace->holder;
+
+        if (trace->mode == PTRACE_MODE_HOLD && count_watching(holder) == LINK_MAX_WATCHES) {
+                trace->mode = PTRACE_MODE_LIGHT;
+                event_level_lack(&trace->level, LINK_LACKS_HOLD, EUSERS);
+        }
+        if (trace->mode == PTRACE_MODE_HOLD)
+                watch(holder, trace, trace->target.pid);
+        if (trace->events.is_uncertain)
+                attachment_reopen(trace);
+        else
+                attachment_begin(trace);
+}
+
+static void on_judged(struct attachment *trace, int result)
+{
+        if (trace->state != ATTACHMENT_BARRIER) /* its engine stopped it meanwhile */
+                return;
+        if (trace->is_stopped) {
+                trace->holder->is_asking = false;
+                trace->holder->timer = sd_event_source_disable_unref(trace->holder->timer);
+        }
+        if (result == -EPERM)
+                attachment_refused(trace);
+        else if (result < 0)
+                go_on_without(trace, -result);
+        else if (trace->is_stopped)
+                on_allowed(trace);
+        else /* the tracer died; for its successor it is asked again */
+                attachment_begin(trace);
+}
+
+static void too_late(struct holder *holder)
+{
+        struct attachment *trace = holder->first->trace;
+
+        holder->is_asking = false;
+        holder->timer = sd_event_source_disable_unref(holder->timer);
+        if (trace != NULL) {
+                trace->authorizing = helper_free(trace->authorizing);
+                trace->turn = sd_event_source_disable_unref(trace->turn);
+                go_on_without(trace, ETIMEDOUT);
+        } else {
+                execs_return_is_late(holder->context, holder);
+        }
+}
+
+static int on_late(sd_event_source *source, uint64_t usec, void *user)
+{
+        too_late(user);
+        return 0;
+}
+
+/* The answer may come at once. */
+static void ask_peers(struct holder *holder, struct attachment *trace, pid_t pid)
+{
+        int r = sd_event_add_time_relative(holder->context->event, &holder->timer, CLOCK_MONOTONIC, ASK_TIMEOUT_USEC, 0,
+                                           on_late, holder);
+
+        holder->is_asking = true;
+        if (trace != NULL)
+                attachment_authorize(trace, on_judged);
+        else
+                execs_return(holder->context, holder, pid);
+        if (r < 0 && holder->is_asking)
+                too_late(holder);
+}
+
+static void go_next(struct holder *holder)
+{
+        go(holder, holder->first->pid);
+        pop(holder);
+        drive(holder);
 }
 
 static void on_stopped(struct holder *holder, const struct link_tracer *answer)
@@ -145,26 +227,20 @@ static void on_stopped(struct holder *holder, const struct link_tracer *answer)
         struct attachment *trace = holder->first->trace;
 
         if (trace == NULL) {
-                watch_again(holder, answer->pid);
-                go(holder, answer->pid);
-                pop(holder);
-                drive(holder);
+                if (holder->first->is_return)
+                        ask_peers(holder, NULL, answer->pid);
+                else
+                        go_next(holder);
                 return;
         }
-        if (trace->mode == PTRACE_MODE_HOLD && count_watching(holder) == LINK_MAX_WATCHES) {
-                trace->mode = PTRACE_MODE_LIGHT;
-                event_level_lack(&trace->level, LINK_LACKS_HOLD, EUSERS);
-        }
-        if (trace->mode == PTRACE_MODE_HOLD)
-                watch(holder, trace, answer->pid);
         holder->is_stopped = true;
         trace->is_stopped = true;
         trace->held_since_ns = monotonic_ns();
         trace->n_unstopped = answer->n_unstopped;
-        if (trace->events.is_uncertain)
-                attachment_reopen(trace);
+        if (trace->mode == PTRACE_MODE_HOLD)
+                ask_peers(holder, trace, answer->pid);
         else
-                attachment_begin(trace);
+                on_allowed(trace);
 }
 
 /* An overloaded machine has not let any thread run to its stop, or the process was in the middle of an exec. */
@@ -200,20 +276,26 @@ static void on_busy(struct holder *holder)
         struct context *context = holder->context;
 
         for (const struct attachment *t = context->attachments; t != NULL; t = t->next)
-                if (holds(holder, t) && t->request.ptrace != PTRACE_MODE_AUTO)
+                if (holder_holds(holder, t) && t->request.ptrace != PTRACE_MODE_AUTO)
                         return;
         for (struct attachment *t = context->attachments; t != NULL; t = t->next)
-                if (holds(holder, t)) {
-                        mode_let_go(t, EAGAIN);
-                        holder_leave(t);
-                }
+                if (holder_holds(holder, t))
+                        holder_drop(t, EAGAIN);
+}
+
+static void on_execed(struct holder *holder, pid_t pid)
+{
+        if (holder->is_asking && holder->first->pid == pid) /* it is not stopped any more: of what was it asked? */
+                too_late(holder);
+        execs_begin(holder->context, holder, pid);
 }
 
 static bool on_message(void *user, const struct link_message *message)
 {
         struct holder *holder = user;
         const struct link_tracer *tracer = &message->tracer;
-        bool is_awaited = holder->is_asked && !holder->is_stopped && tracer->pid == holder->first->pid;
+        bool is_awaited =
+                holder->is_asked && !holder->is_stopped && !holder->is_asking && tracer->pid == holder->first->pid;
 
         if (is_awaited && (message->type == LINK_TRACER_STOPPED || message->type == LINK_TRACER_FAILED)) {
                 holder->timer = sd_event_source_disable_unref(holder->timer);
@@ -224,7 +306,7 @@ static bool on_message(void *user, const struct link_message *message)
         else if (message->type == LINK_TRACER_FAILED && is_awaited)
                 on_failed(holder, tracer);
         else if (message->type == LINK_TRACER_EXECED)
-                execs_begin(holder->context, holder, tracer->pid);
+                on_execed(holder, tracer->pid);
         else if (message->type == LINK_TRACER_BUSY)
                 on_busy(holder);
         else
@@ -266,7 +348,7 @@ static void forget_tracer(struct holder *holder)
                         trace->holder = NULL;
                 pop(holder);
         }
-        holder->is_asked = false;
+        holder->is_asked = holder->is_asking = false;
         seizures_remove(&holder->first, NULL);
         for (struct attachment *t = holder->context->attachments; t != NULL; t = t->next)
                 if (t->holder == holder)
@@ -310,7 +392,7 @@ static void want(void *user, const struct target *process)
 {
         struct holder *holder = user;
 
-        if (!seizures_have_process(holder->first, process->pid))
+        if (!seizures_have_return(holder->first, process->pid))
                 (void)!seizure_add(&holder->first, NULL, process); /* out of memory: this one is not held any more */
 }
 
@@ -318,7 +400,7 @@ static void want(void *user, const struct target *process)
 static void want_again(struct holder *holder)
 {
         for (struct attachment *t = holder->context->attachments; t != NULL; t = t->next)
-                if (holds(holder, t)) {
+                if (holder_holds(holder, t)) {
                         if (!t->is_exited)
                                 want(holder, &t->target);
                         follow_each(t, want, holder);
@@ -472,9 +554,19 @@ void holder_hide(struct attachment *trace, pid_t pid)
                             (struct link_tracer){.trace = trace->id, .pid = pid}, -1);
 }
 
+void holder_watch(struct attachment *trace, pid_t pid)
+{
+        watch(trace->holder, trace, pid);
+}
+
 void holder_exec_done(struct holder *holder, pid_t pid)
 {
         go(holder, pid);
+}
+
+void holder_return_done(struct holder *holder)
+{
+        go_next(holder);
 }
 
 void holders_free(struct context *context)

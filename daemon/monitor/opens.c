@@ -6,9 +6,12 @@
  *
  * First what only power can do: the very file that is mapped (/proc/PID/map_files), whatever its name is now. Then the
  * helper becomes the peer and asks the kernel whether it may trace the process, and only then the descriptor is worth
- * something. If the process or the map is gone, the path is opened as the peer beneath the root directory that the
- * target had at the attach, and its inode must be the one of the record. Only regular files are ever opened for
- * reading: opening a device or a FIFO has effects.
+ * something: if the file is mapped in memory that the peer itself may look at, for the process may have run a program
+ * that is not for the peer's eyes when the file was opened, and another one when it was asked. Memory maps are opened
+ * as the peer: there the kernel decides about the very memory that the descriptor is for (mm_access()). If the process
+ * or the map is gone, the path is opened as the peer beneath the root directory that the target had at the attach, and
+ * its inode must be the one of the record. Only regular files are ever opened for reading: opening a device or a FIFO
+ * has effects.
  */
 #include "daemon/monitor/opens.h"
 
@@ -68,14 +71,19 @@ static int open_regular(int path_fd)
  * The device number in a record is the file system's, stat(2) gives that of a subvolume or a layer; where the latter
  * has no major number (btrfs, overlay), only the inode can be compared.
  */
-static bool is_file_of_record(int fd, const struct link_open *request)
+static bool is_file(int fd, uint64_t inode, unsigned int dev_major, unsigned int dev_minor)
 {
         struct stat st;
 
-        if (fstat(fd, &st) < 0 || st.st_ino != request->inode)
+        if (fstat(fd, &st) < 0 || st.st_ino != inode)
                 return false;
-        return major(st.st_dev) == 0 || request->major == 0 ||
-               (major(st.st_dev) == request->major && minor(st.st_dev) == request->minor);
+        return major(st.st_dev) == 0 || dev_major == 0 ||
+               (major(st.st_dev) == dev_major && minor(st.st_dev) == dev_minor);
+}
+
+static bool is_file_of_record(int fd, const struct link_open *request)
+{
+        return is_file(fd, request->inode, request->major, request->minor);
 }
 
 static int open_beneath(int root, const char *path)
@@ -86,8 +94,39 @@ static int open_beneath(int root, const char *path)
         return fd < 0 ? -errno : open_regular(fd);
 }
 
-/* The range of the map at addr, asked of the maps file. -ENOTTY before Linux 6.11; -ENOENT nothing is mapped there. */
-static int query_range(const struct target *target, uint64_t addr, uint64_t *ret_start, uint64_t *ret_end)
+struct mapping {
+        uint64_t start, end, inode;
+        unsigned int major, minor;
+};
+
+/* The same for older kernels. */
+static int list_mapping(int maps, uint64_t addr, struct mapping *ret)
+{
+        int fd = fcntl(maps, F_DUPFD_CLOEXEC, 0);
+        FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+        CLEANUP_FREE char *line = NULL;
+        struct mapping mapping;
+        size_t n_room = 0;
+        int r = -ENOENT;
+
+        if (file == NULL) {
+                r = -errno;
+                cleanup_close(&fd);
+                return r;
+        }
+        while (r < 0 && getline(&line, &n_room, file) > 0)
+                if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*x %x:%x %" SCNu64, &mapping.start, &mapping.end,
+                           &mapping.major, &mapping.minor, &mapping.inode) == 5 &&
+                    addr >= mapping.start && addr < mapping.end) {
+                        *ret = mapping;
+                        r = 0;
+                }
+        (void)fclose(file);
+        return r;
+}
+
+/* What is mapped at addr, by the maps file. -ENOENT nothing is. */
+static int find_mapping(const struct target *target, uint64_t addr, struct mapping *ret)
 {
         struct procmap_query query = {.size = sizeof(query), .query_addr = addr};
         CLEANUP_CLOSE int maps = target_open(target, "maps", O_RDONLY);
@@ -95,53 +134,28 @@ static int query_range(const struct target *target, uint64_t addr, uint64_t *ret
         if (maps < 0)
                 return maps;
         if (ioctl(maps, PROCMAP_QUERY_REQUEST, &query) < 0)
-                return -errno;
-        *ret_start = query.vma_start;
-        *ret_end = query.vma_end;
+                return errno == ENOTTY ? list_mapping(maps, addr, ret) : -errno;
+        *ret = (struct mapping){.start = query.vma_start,
+                                .end = query.vma_end,
+                                .inode = query.inode,
+                                .major = query.dev_major,
+                                .minor = query.dev_minor};
         return 0;
-}
-
-/* The same for older kernels: the names in map_files are the ranges of all file mappings. */
-static int list_range(int map_files, uint64_t addr, uint64_t *ret_start, uint64_t *ret_end)
-{
-        int fd = openat(map_files, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        const struct dirent *entry;
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-        int r = -ENOENT;
-
-        if (dir == NULL) {
-                r = -errno;
-                cleanup_close(&fd);
-                return r;
-        }
-        while (r < 0 && (entry = readdir(dir)) != NULL) {
-                uint64_t start, end;
-
-                if (sscanf(entry->d_name, "%" SCNx64 "-%" SCNx64, &start, &end) == 2 && addr >= start && addr < end) {
-                        *ret_start = start;
-                        *ret_end = end;
-                        r = 0;
-                }
-        }
-        (void)closedir(dir);
-        return r;
 }
 
 static int open_mapped(const struct target *target, const struct link_open *request)
 {
         CLEANUP_CLOSE int map_files = target_open(target, "map_files", O_PATH | O_DIRECTORY);
-        uint64_t start = 0, end = 0;
+        struct mapping mapping = {0};
         char path[64];
         int r;
 
         if (map_files < 0)
                 return map_files;
-        r = query_range(target, request->addr, &start, &end);
-        if (r == -ENOTTY)
-                r = list_range(map_files, request->addr, &start, &end);
+        r = find_mapping(target, request->addr, &mapping);
         if (r < 0)
                 return r;
-        (void)snprintf(path, sizeof(path), "%" PRIx64 "-%" PRIx64, start, end);
+        (void)snprintf(path, sizeof(path), "%" PRIx64 "-%" PRIx64, mapping.start, mapping.end);
         CLEANUP_CLOSE int fd = openat(map_files, path, O_PATH | O_CLOEXEC);
         return fd < 0 ? -errno : open_regular(fd);
 }
@@ -222,22 +236,26 @@ static int open_debuglink(const struct target *target, const struct link_open *r
 /* Part one: what the target has now, with all our rights. */
 static int open_of_target(const struct open_job *job)
 {
-        switch (job->request->kind) {
-        case LINK_OPEN_MAPS:
-                return target_open(job->target, "maps", O_RDONLY);
-        case LINK_OPEN_SMAPS:
-                return target_open(job->target, "smaps", O_RDONLY);
-        case LINK_OPEN_IMAGE:
-                return open_image(job->target, job->request);
-        default:
-                return -ENOENT;
-        }
+        return job->request->kind == LINK_OPEN_IMAGE ? open_image(job->target, job->request) : -ENOENT;
+}
+
+/* As the peer: it may look at memory in which this file is mapped. */
+static bool is_mapped(const struct open_job *job, int fd)
+{
+        struct mapping mapping = {0};
+
+        return find_mapping(job->target, job->request->addr, &mapping) == 0 &&
+               is_file(fd, mapping.inode, mapping.major, mapping.minor);
 }
 
 /* Part two: what the peer itself could open. */
 static int open_as_peer(const struct open_job *job)
 {
         switch (job->request->kind) {
+        case LINK_OPEN_MAPS:
+                return target_open(job->target, "maps", O_RDONLY);
+        case LINK_OPEN_SMAPS:
+                return target_open(job->target, "smaps", O_RDONLY);
         case LINK_OPEN_IMAGE:
                 return open_path(job->target, job->request);
         case LINK_OPEN_BUILD_ID:
@@ -260,6 +278,8 @@ static int open_work(void *user, int *ret_fd)
                 if (r < 0)
                         return r;
                 r = authorize_ask(job->target->pidfd);
+                if (r == 0 && fd >= 0 && !is_mapped(job, fd))
+                        r = -ESRCH;
                 if (r < 0 && fd >= 0) {
                         cleanup_close(&fd);
                         fd = error = r;

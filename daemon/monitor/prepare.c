@@ -251,12 +251,22 @@ static void end_without_counting(struct attachment *trace)
         attachment_stop(trace);
 }
 
+void attachment_refused(struct attachment *trace)
+{
+        if (trace->state < ATTACHMENT_RUNNING) {
+                events_close(&trace->events, trace->context->closer);
+                attachment_begin(trace); /* an engine knows no end without a beginning */
+                trace->has_difference = false;
+        }
+        attachment_stripped(trace);
+}
+
 static void announce_again(struct attachment *trace, int result)
 {
         if (trace->state != ATTACHMENT_BARRIER) /* its engine stopped it meanwhile */
                 return;
         if (result < 0) {
-                end_without_counting(trace);
+                attachment_refused(trace);
                 return;
         }
         tell_trace(trace, false);

@@ -17,7 +17,7 @@ int seizure_add(struct seizure **first, struct attachment *trace, const struct t
 
         if (seizure == NULL)
                 return -ENOMEM;
-        *seizure = (struct seizure){.trace = trace, .pid = target->pid, .process = -1};
+        *seizure = (struct seizure){.trace = trace, .is_return = trace == NULL, .pid = target->pid, .process = -1};
         if (trace != NULL || *first == NULL) {
                 seizure->process = fcntl(target->process, F_DUPFD_CLOEXEC, 0);
                 if (seizure->process < 0) {
@@ -58,10 +58,10 @@ bool seizures_have(const struct seizure *first, const struct attachment *trace)
         return false;
 }
 
-bool seizures_have_process(const struct seizure *first, pid_t pid)
+bool seizures_have_return(const struct seizure *first, pid_t pid)
 {
         for (const struct seizure *s = first; s != NULL; s = s->next)
-                if (s->pid == pid)
+                if (s->is_return && s->pid == pid)
                         return true;
         return false;
 }

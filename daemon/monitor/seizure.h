@@ -11,6 +11,7 @@ struct attachment;
 struct seizure {
         struct seizure *next;
         struct attachment *trace; /* that attaches; NULL: to have the process again, or its trace is over */
+        bool is_return;           /* to have the process again */
         pid_t pid;
         uint64_t asked_ns; /* since when the tracer is asked for it; 0 = not yet */
         unsigned int n_refusals;
@@ -23,4 +24,5 @@ void seizure_remove_first(struct seizure **first);
 /* All of this trace. */
 void seizures_remove(struct seizure **first, const struct attachment *trace);
 bool seizures_have(const struct seizure *first, const struct attachment *trace);
-bool seizures_have_process(const struct seizure *first, pid_t pid);
+/* One to have this process again. */
+bool seizures_have_return(const struct seizure *first, pid_t pid);

@@ -35,9 +35,19 @@ struct unit {
         sd_event_source *source, *timer;
         struct cgroup_processes strangers; /* at the last look */
         struct ask *ask;
-        struct target asked;   /* process under question, pinned */
+        struct target asked;  /* process under question, pinned */
+        int maps, smaps, ids; /* of it, opened, until the answer that counts */
+        uint32_t n_ids;
         size_t n_ripe, n_next; /* of ->strangers: who may be taken in, who is next of them */
 };
+
+static void forget_asked(struct unit *unit)
+{
+        cleanup_close(&unit->maps);
+        cleanup_close(&unit->smaps);
+        cleanup_close(&unit->ids);
+        target_deinit(&unit->asked);
+}
 
 struct unit *unit_free(struct unit *unit)
 {
@@ -45,7 +55,7 @@ struct unit *unit_free(struct unit *unit)
                 return NULL;
         helper_free(unit->finding);
         ask_cancel(unit->ask);
-        target_deinit(&unit->asked);
+        forget_asked(unit);
         sd_event_source_disable_unref(unit->source);
         sd_event_source_disable_unref(unit->timer);
         cleanup_close(&unit->cgroup);
@@ -113,21 +123,41 @@ void unit_list_threads(struct attachment *trace)
 
 static void ask_next(struct unit *unit);
 
-static void take_in(struct unit *unit)
+/* What counts is the answer after everything was opened, as at an attach (prepare.c). */
+static void on_last_answer(void *user, int result)
 {
+        struct unit *unit = user;
         struct attachment *trace = unit->trace;
-        int ids, maps, smaps;
-        uint32_t n_ids;
 
-        maps = target_open(&unit->asked, "maps", O_RDONLY);
-        smaps = target_open(&unit->asked, "smaps", O_RDONLY);
-        if (maps >= 0 && smaps >= 0 && added_open(trace, &unit->asked, &ids, &n_ids) == 0) {
-                tell_ids(trace, unit->asked.pid, n_ids, (int[]){ids, maps, smaps});
-                cleanup_close(&ids);
+        unit->ask = NULL;
+        if (result == 0 && trace->state == ATTACHMENT_RUNNING) {
+                added_enable(trace, unit->asked.pid);
+                tell_ids(trace, unit->asked.pid, unit->n_ids, (int[]){unit->ids, unit->maps, unit->smaps});
                 follow_request(trace, unit->asked.pid, true);
+        } else {
+                added_retire(trace, unit->asked.pid);
         }
-        cleanup_close(&maps);
-        cleanup_close(&smaps);
+        forget_asked(unit);
+        if (trace->needs_check)
+                ask_next(unit);
+}
+
+/* -errno: there will be no answer. */
+static int take_in(struct unit *unit)
+{
+        int r;
+
+        unit->maps = target_open(&unit->asked, "maps", O_RDONLY);
+        unit->smaps = target_open(&unit->asked, "smaps", O_RDONLY);
+        if (unit->maps < 0 || unit->smaps < 0)
+                return MIN_OF(unit->maps, unit->smaps);
+        r = added_open(unit->trace, &unit->asked, &unit->ids, &unit->n_ids);
+        if (r < 0)
+                return r;
+        r = ask_start(unit->trace, unit->asked.pidfd, on_last_answer, unit, &unit->ask);
+        if (r < 0)
+                added_retire(unit->trace, unit->asked.pid);
+        return r;
 }
 
 /* A no is the end of it: it is asked again only if it is still there at the next look. */
@@ -136,9 +166,9 @@ static void on_answer(void *user, int result)
         struct unit *unit = user;
 
         unit->ask = NULL;
-        if (result == 0)
-                take_in(unit);
-        target_deinit(&unit->asked);
+        if (result == 0 && unit->trace->state == ATTACHMENT_RUNNING && take_in(unit) == 0)
+                return;
+        forget_asked(unit);
         ask_next(unit);
 }
 
@@ -155,32 +185,42 @@ static void ask_next(struct unit *unit)
 
                 if (!is_stranger(unit, pid) || target_pin_process(pid, &unit->asked) < 0)
                         continue;
-                if (!unit->trace->needs_check) {
-                        take_in(unit);
-                        target_deinit(&unit->asked);
+                if (unit->trace->needs_check) {
+                        if (ask_start(unit->trace, unit->asked.pidfd, on_answer, unit, &unit->ask) == 0)
+                                return;
+                } else if (take_in(unit) == 0) {
                         continue;
                 }
-                if (ask_start(unit->trace, unit->asked.pidfd, on_answer, unit, &unit->ask) == 0)
-                        return;
-                target_deinit(&unit->asked);
+                forget_asked(unit);
         }
 }
 
-static bool was_seen(const struct cgroup_processes *processes, pid_t pid)
+static int compare_pids(const void *a, const void *b)
 {
-        for (size_t i = 0; i < processes->n; i++)
-                if (processes->pids[i] == pid)
-                        return true;
-        return false;
+        const pid_t *x = a, *y = b;
+
+        return (*x > *y) - (*x < *y);
+}
+
+static bool has(const struct cgroup_processes *sorted, pid_t pid)
+{
+        return sorted->n > 0 && bsearch(&pid, sorted->pids, sorted->n, sizeof(pid), compare_pids) != NULL;
+}
+
+static void sort(struct cgroup_processes *processes)
+{
+        if (processes->n > 0)
+                qsort(processes->pids, processes->n, sizeof(*processes->pids), compare_pids);
 }
 
 /* The ripe ones to the front: those that were strangers at the last look. */
-static size_t sort_out(const struct cgroup_processes *before, struct cgroup_processes *now)
+static size_t sort_out(struct cgroup_processes *before, struct cgroup_processes *now)
 {
         size_t n_ripe = 0;
 
+        sort(before);
         for (size_t i = 0; i < now->n; i++)
-                if (was_seen(before, now->pids[i])) {
+                if (has(before, now->pids[i])) {
                         pid_t pid = now->pids[i];
 
                         now->pids[i] = now->pids[n_ripe];
@@ -189,17 +229,33 @@ static size_t sort_out(const struct cgroup_processes *before, struct cgroup_proc
         return n_ripe;
 }
 
+/* Those whom is_stranger() does not know: there may be ten thousand who are none, at every look. */
+static void remove_ours(const struct unit *unit, struct cgroup_processes *processes)
+{
+        const struct attachment *trace = unit->trace;
+        struct cgroup_processes ours = {
+                .pids = calloc(follow_pids(trace, NULL) + added_pids(trace, NULL), sizeof(*ours.pids))};
+        size_t n = 0;
+
+        if (ours.pids != NULL) {
+                ours.n = follow_pids(trace, ours.pids);
+                ours.n += added_pids(trace, ours.pids + ours.n);
+                sort(&ours);
+        }
+        for (size_t i = 0; i < processes->n; i++)
+                if (!has(&ours, processes->pids[i]) && is_stranger(unit, processes->pids[i]))
+                        processes->pids[n++] = processes->pids[i];
+        processes->n = n;
+        free(ours.pids);
+}
+
 static void look(struct unit *unit)
 {
         struct cgroup_processes now;
-        size_t n = 0;
 
         if (unit->ask != NULL || cgroup_list(unit->cgroup, &now) < 0)
                 return;
-        for (size_t i = 0; i < now.n; i++)
-                if (is_stranger(unit, now.pids[i]))
-                        now.pids[n++] = now.pids[i];
-        now.n = n;
+        remove_ours(unit, &now);
         unit->n_ripe = sort_out(&unit->strangers, &now);
         unit->n_next = 0;
         free(unit->strangers.pids);
@@ -459,7 +515,13 @@ void unit_request(struct attachment *trace)
         int r = -ENOMEM;
 
         if (unit != NULL) {
-                *unit = (struct unit){.trace = trace, .cgroup = -1, .events = -1, .asked = TARGET_INIT};
+                *unit = (struct unit){.trace = trace,
+                                      .cgroup = -1,
+                                      .events = -1,
+                                      .asked = TARGET_INIT,
+                                      .maps = -1,
+                                      .smaps = -1,
+                                      .ids = -1};
                 trace->unit = unit;
                 r = helper_start(&trace->context->children, NULL, 0, cgroup_find_work, trace->request.unit, on_found,
                                  unit, &unit->finding);

@@ -40,13 +40,11 @@ int facts_read(int directory, const char *path, struct facts *ret)
                 return -errno;
         text[n] = '\0';
         const char *state = field_find(text, "\nState:\t"), *pid = field_find(text, "\nTgid:\t"),
-                   *parent = field_find(text, "\nPPid:\t"), *tracer = field_find(text, "\nTracerPid:\t");
-        if (state == NULL || pid == NULL || parent == NULL || tracer == NULL)
+                   *tracer = field_find(text, "\nTracerPid:\t");
+        if (state == NULL || pid == NULL || tracer == NULL)
                 return -EBADMSG;
-        *ret = (struct facts){.state = *state,
-                              .pid = (pid_t)strtol(pid, NULL, 10),
-                              .parent = (pid_t)strtol(parent, NULL, 10),
-                              .tracer = (pid_t)strtol(tracer, NULL, 10)};
+        *ret = (struct facts){
+                .state = *state, .pid = (pid_t)strtol(pid, NULL, 10), .tracer = (pid_t)strtol(tracer, NULL, 10)};
         return 0;
 }
 

@@ -72,12 +72,10 @@ static void describe_stranger(const struct tracer *tracer, struct tracee_stop *s
 {
         struct facts facts;
 
-        if (tracer->first_pid != 0 && is_thread_of(stop->tid, tracer->first_pid)) {
+        if (tracer->first_pid != 0 && is_thread_of(stop->tid, tracer->first_pid))
                 stop->pid = tracer->first_pid;
-        } else if (facts_of_tracee(stop->tid, &facts) == 0) {
+        else if (facts_of_tracee(stop->tid, &facts) == 0)
                 stop->pid = facts.pid;
-                stop->parent = facts.parent;
-        }
 }
 
 static void handle_stop(struct tracer *tracer, const siginfo_t *info)

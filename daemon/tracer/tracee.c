@@ -11,10 +11,15 @@
  * (question.c), and letting it go on depends on the kind of its stop alone, however long it was held.
  *
  * Births. A child's first stop and its parent's event come in either order. A thread needs no parent. A process has to
- * be told of before it runs, and only the parent's event says whose it is, so it waits for that; if the parent was
- * killed before its event, /proc's word is taken after TRACER_STOP_MS. A child that nobody follows is detached in its
+ * be told of before it runs, and only the parent's event says whose it is, so it waits for that. If the event does not
+ * come within TRACER_BIRTH_MS the parent was killed, and the child is detached: who is its parent in /proc by then may
+ * be a reaper that is watched while the true parent was not to be seen. A child that nobody follows is detached in its
  * first stop: the kernel attaches it in spite of the options when it comes from clone(2) with an end signal other than
  * SIGCHLD.
+ *
+ * PTRACE_INTERRUPT is seen by the thread: epoll_wait(2) and their like return EINTR (signal(7)). So nothing is
+ * interrupted in order to be detached when nobody is left who wants anything: the tracer ends, which is a detach
+ * without a stop.
  *
  * An exec by any thread is reported with the pid; all other tids are gone by then, without a word of their own.
  *
@@ -135,7 +140,7 @@ static void let_go_if_may(struct tracees *tracees, pid_t tid)
 
 void tracees_release(struct tracees *tracees, pid_t pid)
 {
-        bool is_wanted = process_is_wanted(process_find(tracees, pid));
+        bool is_to_leave = !process_is_wanted(process_find(tracees, pid)) && !tracees_is_idle(tracees);
         pid_t tid = 0;
 
         for (struct tracee *t; (t = tracee_of_process(tracees, pid, tid)) != NULL;) {
@@ -143,40 +148,34 @@ void tracees_release(struct tracees *tracees, pid_t pid)
                 t->is_late = false;
                 if (t->state == TRACEE_HELD)
                         let_go_if_may(tracees, tid);
-                else if (!is_wanted && t->state != TRACEE_ZOMBIE)
+                else if (is_to_leave && t->state != TRACEE_ZOMBIE)
                         tracees_act(tracees, TRACEE_INTERRUPT, pid, tid); /* detached in the stop that this brings */
         }
 }
 
 /* ------------------------------------------------------------------ births */
 
-/* A process was born. parent may be NULL: then nobody sees the child. */
+/* A process was born. */
 static void adopt(struct tracees *tracees, const struct tracee *parent, pid_t child_pid, int event)
 {
-        const struct process *family = parent == NULL ? NULL : process_find(tracees, parent->pid);
-        uint64_t watches = family == NULL ? 0 : audience(family) & tracees->followers;
-        struct tracee_action fork = {.watches = watches, .child = child_pid, .event = event};
+        const struct tracee family = *parent; /* what is added below moves the table */
+        uint64_t watches = audience(process_find(tracees, family.pid)) & tracees->followers;
         struct tracee *child = tracee_find(tracees, child_pid);
-        uint32_t options = event == 0 ? 0 : parent->options; /* the kernel copies them */
 
         if (child != NULL && child->birth_deadline_ns == 0)
                 return; /* waited for this in vain, and is on its way */
-        if (watches != 0) {
-                fork.pid = parent->pid;
-                fork.tid = parent->tid;
-        }
         if (child == NULL)
-                child = tracee_add(tracees, child_pid, child_pid, options);
+                child = tracee_add(tracees, child_pid, child_pid, family.options);
         if (child == NULL)
                 return;
-        child->options = options;
+        child->options = family.options; /* the kernel copies them */
         tracee_set_birth(tracees, child, 0);
         process_find(tracees, child_pid)->watches = watches;
         if (watches != 0) {
-                struct tracee_action *action = tracees_act(tracees, TRACEE_FORK, fork.pid, fork.tid);
+                struct tracee_action *action = tracees_act(tracees, TRACEE_FORK, family.pid, family.tid);
 
-                action->child = fork.child;
-                action->event = fork.event;
+                action->child = child_pid;
+                action->event = event;
                 action->watches = watches;
         }
         let_go_if_may(tracees, child_pid);
@@ -201,22 +200,22 @@ static struct tracee *admit(struct tracees *tracees, const struct tracee_stop *s
                 return NULL;
         }
         tracee = tracee_add(tracees, stop->tid, stop->pid, 0);
-        if (tracee != NULL && is_new) {
-                tracee->parent = stop->parent;
-                tracee_set_birth(tracees, tracee, tracees->now_ns + TRACER_STOP_MS * NSEC_PER_MSEC);
-        }
+        if (tracee != NULL && is_new)
+                tracee_set_birth(tracees, tracee, tracees->now_ns + TRACER_BIRTH_MS * NSEC_PER_MSEC);
         return tracee;
 }
 
-/* The children whose parent's event does not come. */
+/* The children whose parent's event does not come: nobody sees them. */
 static void end_waiting(struct tracees *tracees)
 {
         pid_t tid = 0;
 
         for (const struct tracee *t; tracees->n_births > 0 && (t = tracees_round(tracees, tid))->tid > tid;) {
                 tid = t->tid;
-                if (t->birth_deadline_ns != 0 && tracees->now_ns >= t->birth_deadline_ns)
-                        adopt(tracees, tracee_find(tracees, t->parent), tid, 0);
+                if (t->birth_deadline_ns == 0 || tracees->now_ns < t->birth_deadline_ns)
+                        continue;
+                tracee_set_birth(tracees, tracee_find(tracees, tid), 0);
+                let_go_if_may(tracees, tid);
         }
 }
 

@@ -8,13 +8,15 @@
  * on, by a number below N_WATCHES. A watch sees a process if it was told to, or if it follows and saw the parent.
  *
  * A process is asked about at most once at a time, and held meanwhile:
- *   barrier    all its threads are told to stop; STOPPED when they have, or TRACER_STOP_MS after the first one; FAILED
- * if none has in TRACER_FIRST_MS; held until GO or TRACER_HOLD_MS exec       EXECED, held until GO or TRACER_EXEC_MS.
+ *   barrier    all its threads are told to stop; STOPPED when they have, or TRACER_STOP_MS after the first one;
+ *              FAILED if none has in TRACER_FIRST_MS; held until GO or TRACER_HOLD_MS
+ *   exec       EXECED, held until GO or TRACER_EXEC_MS
  * An exec during a barrier is told after the barrier, a barrier during an exec begins after it. Answers that come too
  * late are counted, so that they are not taken for the answer to the next question. Nothing of a process is told to
  * anybody from its exec until every question is answered.
  *
- * Invariant: a process that nobody watches and nobody asks about is detached, each of its threads at its next stop.
+ * Invariant: a process that nobody watches and nobody asks about is detached, each of its threads at its next stop; the
+ * last one by the end of the tracer (tracees_is_idle()), which needs no stop.
  */
 #pragma once
 
@@ -40,11 +42,11 @@ struct tracee {
         pid_t tid; /* comes first: the key */
         pid_t pid;
         enum tracee_state state;
-        int status;       /* HELD: as waitid(2) had it */
-        uint32_t options; /* PTRACE_O_* that the kernel has; 0 = not known */
-        bool is_late;     /* the barrier went on without it: it is not held until GO */
-        pid_t parent;     /* HELD in its first stop until its parent's event comes: the parent according to /proc */
-        uint64_t birth_deadline_ns; /* ... at most until then; 0 = does not wait */
+        int status;                 /* HELD: as waitid(2) had it */
+        uint32_t options;           /* PTRACE_O_* that the kernel has; 0 = not known */
+        bool is_late;               /* the barrier went on without it: it is not held until GO */
+        uint64_t birth_deadline_ns; /* HELD in its first stop until its parent's event comes, at most until then; 0 =
+                                       does not wait */
 };
 
 enum process_phase {
@@ -85,7 +87,7 @@ enum tracee_action_kind {
         TRACEE_EXECED,     /* tell the monitor: pid */
         TRACEE_BUSY,       /* tell the monitor: n_signals */
         TRACEE_SIGNAL,     /* story to the watches: tid of pid, in its signal-delivery-stop */
-        TRACEE_FORK,       /* story to the watches: child of tid of pid; event, 0 = not known */
+        TRACEE_FORK,       /* story to the watches: child of tid of pid; event */
         TRACEE_EXIT,       /* story to the watches: pid, status as in wait(2) */
 };
 
@@ -116,7 +118,6 @@ struct tracee_stop {
         pid_t message;   /* CLONE, FORK, VFORK: the child; EXEC: the former tid (PTRACE_GETEVENTMSG) */
         pid_t child_pid; /* CLONE, FORK, VFORK: the child's process; 0 = it is not our tracee (any more) */
         pid_t pid;       /* of a tid that tracees_find() does not know: its process; 0 = could not be found out */
-        pid_t parent;    /* likewise: its parent process */
 };
 
 /* Signals passed on, for TRACEE_BUSY. */

@@ -7,9 +7,9 @@
 
 #include "proto/base.h"
 
-#define TRACER_STOP_MS                                                                                                 \
-        20                      /* how long stopped threads wait for one that does not stop, and children for their    \
-                                   parent's event */
+#define TRACER_STOP_MS 20 /* how long stopped threads wait for one that does not stop */
+#define TRACER_BIRTH_MS                                                                                                \
+        100 /* how long a child waits for its parent's event, which only a parent that was killed owes */
 #define TRACER_FIRST_MS 200     /* how long the first one may take: nobody waits for it but the monitor */
 #define TRACER_HOLD_MS 500      /* how long a stopped process waits for GO */
 #define TRACER_EXEC_MS 500      /* how long one that executes a program does */
@@ -27,8 +27,8 @@
  * children as well. Again for the same trace: one more process, told by the first socket. UNWATCH trace  the trace is
  * over. With a pid: the trace goes on, but may not see this process any more (it executed a program that is not for the
  * peer's eyes), nor its children. GO pid         let the threads of pid run; with nobody watching that is the end of
- * the tracer. One GO for each STOPPED and each EXECED. EXECED pid     (to the monitor) held in the exec, until GO pid
- * or TRACER_EXEC_MS. Until GO no story is told of it. BUSY n         (to the monitor) so many signals were passed on
- * within a second, at least TRACER_BUSY_SIGNALS
+ * the tracer, as is the last UNWATCH. One GO for each STOPPED and each EXECED. EXECED pid     (to the monitor) held in
+ * the exec, until GO pid or TRACER_EXEC_MS. Until GO no story is told of it. BUSY n         (to the monitor) so many
+ * signals were passed on within a second, at least TRACER_BUSY_SIGNALS
  */
 int tracer_main(int link_fd, int process_fd);

@@ -25,7 +25,7 @@ struct tracer {
 /* What /proc says of a thread (proc_pid_status(5)). */
 struct facts {
         char state;
-        pid_t pid, parent, tracer;
+        pid_t pid, tracer;
 };
 
 /* attach.c. 0 or -errno. */

@@ -6,8 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -126,6 +129,73 @@ static void run_exec_in_child_as_nobody(int command, int answer)
 {
         become_nobody();
         run_exec_in_child(command, answer);
+}
+
+/* Says a process id. */
+static void say_pid(int fd)
+{
+        pid_t pid = getpid();
+
+        if (write(fd, &pid, sizeof(pid)) != sizeof(pid))
+                _exit(97);
+}
+
+/* A child that does nothing, and a grandchild whose parent has ended before it executes the program. */
+static void run_orphan(int command, int answer)
+{
+        pid_t child;
+
+        become_nobody();
+        target_say(answer, 'r');
+        target_hear(command);
+        if (fork() == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                say_pid(answer);
+                for (;;)
+                        pause();
+        }
+        target_hear(command);
+        child = fork();
+        if (child == 0) {
+                if (fork() > 0)
+                        _exit(0);
+                say_pid(answer);
+                target_hear(command);
+                exec_program(command, answer);
+        }
+        if (child < 0 || waitpid(child, NULL, 0) != child)
+                _exit(98);
+        for (;;)
+                pause();
+}
+
+/* Its parent has ended: it is ours. */
+static void await_orphan(pid_t pid)
+{
+        pid_t parent = 0;
+
+        do {
+                char path[32], text[256];
+                int fd;
+
+                snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+                fd = open(path, O_RDONLY | O_CLOEXEC);
+                assert_true(fd >= 0);
+                ssize_t n = read(fd, text, sizeof(text) - 1);
+                assert_true(n > 0);
+                text[n] = '\0';
+                close(fd);
+                assert_int_equal(sscanf(strrchr(text, ')'), ") %*c %d", &parent), 1);
+                sched_yield();
+        } while (parent != getpid());
+}
+
+static pid_t hear_pid(int fd)
+{
+        pid_t pid;
+
+        assert_int_equal(read(fd, &pid, sizeof(pid)), sizeof(pid));
+        return pid;
 }
 
 static struct target exec_start(const char *path, void (*run)(int command, int answer))
@@ -386,6 +456,118 @@ static void test_a_child_that_the_peer_may_not_see(void **state)
         target_end(&target);
 }
 
+static void end_service(struct service *service, struct session *session)
+{
+        service_end(service);
+        close(session->client);
+        close(session->link_fd);
+}
+
+/* Between the last question at the attach and the barrier. */
+static void test_a_program_that_comes_before_the_tracer(void **state)
+{
+        struct service service = service_start();
+        struct session session = session_of_nobody(&service);
+        struct target target = exec_start(of_root, run_exec_as_nobody);
+        struct attached attached = prepare(&session, target.pid, 0);
+
+        assert_int_equal(attached.trace.ptrace, PTRACE_MODE_HOLD);
+        say(target.command, 'e');
+        assert_int_equal(hear(target.answer), 'R');
+        send_id(&session, LINK_READY, attached.trace.trace);
+        expect(&session, LINK_STARTED);
+        struct link_counts counts = expect_counts(&session, &attached, LINK_STRIPPED);
+        assert_int_equal(counts.unseen, PROTO_UNSEEN_UNKNOWN);
+        tracer_await_none(target.pid);
+        touch(&target);
+        detach(&session, &attached);
+        end_service(&service, &session);
+        target_end(&target);
+}
+
+/* Between one tracer and the next. */
+static void test_a_program_that_comes_between_tracers(void **state)
+{
+        struct service service = service_start();
+        struct session session = session_of_nobody(&service);
+        struct target target = exec_start(of_root, run_exec_as_nobody);
+        struct attached attached = attach(&session, target.pid, 0);
+
+        assert_int_equal(attached.started.ptrace, PTRACE_MODE_HOLD);
+        assert_int_equal(kill(service.monitor, SIGSTOP), 0);
+        while (target_state(service.monitor) != 'T')
+                sched_yield();
+        assert_int_equal(kill(tracer_of(target.pid), SIGKILL), 0);
+        tracer_await_none(target.pid);
+        say(target.command, 'e');
+        assert_int_equal(hear(target.answer), 'R');
+        assert_int_equal(kill(service.monitor, SIGCONT), 0);
+        struct link_received received = expect(&session, LINK_REVOKED);
+        assert_int_equal(received.message.follow.pid, target.pid);
+        expect_counts(&session, &attached, LINK_STRIPPED);
+        tracer_await_none(target.pid);
+        touch(&target);
+        detach(&session, &attached);
+        end_service(&service, &session);
+        target_end(&target);
+}
+
+/* The peer keeps its tracer where nothing has changed. */
+static void test_a_peer_keeps_its_next_tracer(void **state)
+{
+        struct service service = service_start();
+        struct session session = session_of_nobody(&service);
+        struct target target = exec_start(plain, run_exec_as_nobody);
+        struct attached attached = attach(&session, target.pid, 0);
+        pid_t before = tracer_of(target.pid), now;
+
+        assert_int_equal(kill(before, SIGKILL), 0);
+        do {
+                sched_yield();
+                now = tracer_of(target.pid);
+        } while (now == 0 || now == before);
+        say(target.command, 'e');
+        assert_int_equal(hear(target.answer), 'N');
+        assert_int_not_equal(tracer_of(target.pid), 0);
+        touch(&target);
+        expect_nothing(&session);
+        stop(&session, &attached);
+        detach(&session, &attached);
+        end_service(&service, &session);
+        target_end(&target);
+}
+
+/* Two traces of a family on one tracer: whose an orphan is cannot be told, but it is watched. */
+static void test_an_orphan_that_the_peer_may_not_see(void **state)
+{
+        struct service service = service_start();
+        struct session session = session_of_nobody(&service);
+        struct target target = exec_start(of_root, run_orphan);
+        struct attached family = attach(&session, target.pid, LINK_ATTACH_FOLLOW);
+
+        say(target.command, 'c');
+        pid_t child = hear_pid(target.answer);
+        struct attached one = attach(&session, child, 0);
+        assert_int_equal(tracer_of(child), tracer_of(target.pid));
+        say(target.command, 'o');
+        pid_t orphan = hear_pid(target.answer);
+        assert_int_equal(tracer_of(orphan), tracer_of(target.pid));
+        await_orphan(orphan);
+        say(target.command, 'e');
+        assert_int_equal(hear(target.answer), 'R');
+        assert_int_equal(tracer_of(orphan), 0);
+        touch(&target);
+        say(target.command, 'x');
+        assert_int_equal(waitpid(orphan, NULL, 0), orphan);
+        assert_int_not_equal(tracer_of(target.pid), 0);
+        stop(&session, &family);
+        stop(&session, &one);
+        detach(&session, &family);
+        detach(&session, &one);
+        end_service(&service, &session);
+        target_end(&target);
+}
+
 static void test_a_peer_keeps_what_it_may_see(void **state)
 {
         struct service service = service_start();
@@ -450,6 +632,36 @@ static void test_an_unprivileged_daemon_takes_no_rights_away(void **state)
         expect_from_unprivileged(PTRACE_MODE_HOLD, PTRACE_MODE_HOLD, 'N');
 }
 
+/* One child whose memory map an unprivileged daemon may not read is not all children. */
+static void test_an_unprivileged_daemon_loses_one_child(void **state)
+{
+        if (!may_trace_unprivileged()) {
+                print_message("kernel.perf_event_paranoid is above 2\n");
+                skip();
+        }
+        struct session session = session_start_as_nobody();
+        struct target target = exec_start(unreadable, run_exec_in_child_as_nobody);
+        struct attached attached = attach_with(&session, (struct link_attach){.pid = target.pid,
+                                                                              .detail = DETAIL_AUTO,
+                                                                              .flags = LINK_ATTACH_FOLLOW,
+                                                                              .ptrace = PTRACE_MODE_HOLD});
+        say(target.command, 'e');
+        struct link_received received = expect(&session, LINK_REVOKED);
+        assert_int_not_equal(received.message.follow.pid, target.pid);
+        assert_int_equal(received.message.follow.error, EACCES);
+        assert_int_equal(hear(target.answer), 'N');
+        touch(&target);
+        say(target.command, 'x');
+        assert_int_equal(hear(target.answer), 'w');
+        touch(&target);
+        assert_int_not_equal(tracer_of(target.pid), 0);
+        struct link_counts counts = stop(&session, &attached);
+        assert_true(counts.count[EVENT_ENTRY] >= N_PAGES);
+        detach(&session, &attached);
+        target_end(&target);
+        session_end(&session);
+}
+
 int main(int argc, char *argv[])
 {
         const struct CMUnitTest tests[] = {
@@ -460,8 +672,13 @@ int main(int argc, char *argv[])
                 cmocka_unit_test(test_what_the_peer_may_not_see),
                 cmocka_unit_test(test_a_child_that_loses_its_events),
                 cmocka_unit_test(test_a_child_that_the_peer_may_not_see),
+                cmocka_unit_test(test_a_program_that_comes_before_the_tracer),
+                cmocka_unit_test(test_a_program_that_comes_between_tracers),
+                cmocka_unit_test(test_a_peer_keeps_its_next_tracer),
+                cmocka_unit_test(test_an_orphan_that_the_peer_may_not_see),
                 cmocka_unit_test(test_a_peer_keeps_what_it_may_see),
                 cmocka_unit_test(test_an_unprivileged_daemon_takes_no_rights_away),
+                cmocka_unit_test(test_an_unprivileged_daemon_loses_one_child),
         };
         struct statvfs fs;
         int r;
@@ -475,5 +692,7 @@ int main(int argc, char *argv[])
                 printf("skipped: /tmp is mounted nosuid or noexec\n");
                 return 77;
         }
+        if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) /* orphans are ours */
+                return 1;
         return cmocka_run_group_tests(tests, make_programs, remove_programs);
 }

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -330,6 +331,57 @@ static void run_leaderless(void)
 {
         start_thread(sleep_for_ever);
         pthread_exit(NULL);
+}
+
+/* Counts how often it is disturbed: epoll_wait(2) is not restarted after a stop (signal(7)). */
+static void run_waiting(void)
+{
+        struct epoll_event event;
+        int fd = epoll_create1(EPOLL_CLOEXEC);
+
+        while (fd >= 0 && epoll_wait(fd, &event, 1, -1) < 0 && errno == EINTR)
+                atomic_fetch_add(&shared->n_signals, 1);
+        _exit(70);
+}
+
+/* In epoll_wait(2), again. */
+static void wait_blocked(pid_t pid)
+{
+        char path[64], text[128], call[16];
+        FILE *file;
+
+        snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+        snprintf(call, sizeof(call), "%d ", SYS_epoll_wait);
+        do {
+                sched_yield();
+                text[0] = '\0';
+                file = fopen(path, "re");
+                assert_non_null(file);
+                if (fgets(text, sizeof(text), file) == NULL)
+                        text[0] = '\0';
+                fclose(file);
+        } while (strncmp(text, call, strlen(call)) != 0);
+}
+
+/* Attaching stops a thread once; letting go of a process that nobody wants any more does not. */
+static void test_let_go_without_a_stop(void **state)
+{
+        struct target target = target_start(run_waiting);
+        struct link_tracer answer;
+        struct tracer tracer;
+
+        wait_blocked(target.pid);
+        tracer = tracer_stop(target.pid, true, &answer);
+        watch(&tracer, target.pid, 0);
+        order(&tracer, LINK_TRACER_GO, target.pid);
+        wait_until(&shared->n_signals, 1);
+        wait_blocked(target.pid);
+        order(&tracer, LINK_TRACER_UNWATCH, 0);
+        tracer_wait(&tracer, 0);
+        assert_int_equal(tracer_of(target.pid), 0);
+        wait_blocked(target.pid);
+        assert_int_equal(atomic_load(&shared->n_signals), 1);
+        target_kill(&target);
 }
 
 static void test_light(void **state)
@@ -1015,6 +1067,7 @@ static void test_exec_blocks_attach(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test_teardown(test_let_go_without_a_stop, clean_up),
                 cmocka_unit_test_teardown(test_light, clean_up),
                 cmocka_unit_test_teardown(test_no_answer, clean_up),
                 cmocka_unit_test_teardown(test_leaderless, clean_up),

@@ -186,7 +186,7 @@ static inline struct bytes fake_signal(uint32_t trace, const struct proto_signal
 static inline struct bytes fake_revoked(uint32_t trace, int32_t pid, const char *reason)
 {
         struct proto_buffer buffer = fake_buffer();
-        const struct proto_revoked revoked = {.pid = pid, .reason = fake_string(reason)};
+        const struct proto_revoked revoked = {.time_ns = 123, .pid = pid, .reason = fake_string(reason)};
         int r = proto_encode_revoked(&buffer, trace, &revoked);
 
         return fake_done(r, &buffer);

@@ -394,6 +394,31 @@ static void test_command_line_to_output(void **unused)
         run_end(&run);
 }
 
+/* Before the command is run it is not run: not a word, and the status that a shell gives. */
+static void test_interrupt_before_the_command(void **unused)
+{
+        static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+        char program[] = "/bin/false";
+        char *command[] = {program, NULL};
+
+        for (unsigned int i = 0; i < ARRAY_SIZE(signals) * 2; i++) {
+                int signal = signals[i / 2];
+                struct run run;
+
+                run_begin(&run, command);
+                expect(&run, MESSAGE_HELLO);
+                if (i % 2) {
+                        tell(&run, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES));
+                        expect(&run, MESSAGE_ATTACH);
+                }
+                assert_int_equal(kill(run.pid, signal), 0);
+                assert_int_equal(run_wait(&run), 128 + signal);
+                assert_string_equal(read_back(&run, run.out), "");
+                assert_string_equal(read_back(&run, run.err), "");
+                run_end(&run);
+        }
+}
+
 static void test_daemon_gone(void **unused)
 {
         struct run run;
@@ -620,6 +645,7 @@ int main(void)
                 cmocka_unit_test(test_damaged_frames),
                 cmocka_unit_test(test_count_beyond_body),
                 cmocka_unit_test(test_command_line_to_output),
+                cmocka_unit_test(test_interrupt_before_the_command),
                 cmocka_unit_test(test_daemon_gone),
                 cmocka_unit_test(test_daemon_gone_at_once),
                 cmocka_unit_test(test_message_too_long),

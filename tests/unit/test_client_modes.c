@@ -161,7 +161,8 @@ static void test_signal_and_revoked(void **unused)
         assert_int_equal(hear(&talk, fake_signal(7, &signal)), 0);
         assert_true(holds(&talk.view->out, "{\"type\":\"signal\",\"time_ns\":1000001500,\"pid\":42,\"tid\":43,"));
         assert_int_equal(hear(&talk, fake_revoked(7, 51, "it is set-user-ID now")), 0);
-        assert_true(holds(&talk.view->out, "{\"type\":\"revoked\",\"pid\":51,\"reason\":\"it is set-user-ID now\"}\n"));
+        assert_true(holds(&talk.view->out,
+                          "{\"type\":\"revoked\",\"time_ns\":123,\"pid\":51,\"reason\":\"it is set-user-ID now\"}\n"));
         talk_end(&talk);
 }
 

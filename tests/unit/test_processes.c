@@ -307,7 +307,7 @@ static void test_revoked_hides_the_new_program_only(void **state)
 
         setup(&processes, true, false);
         target = processes.target;
-        process_revoke(target, NOW + 20);
+        process_revoke(target, EPERM, NOW + 20);
         assert_int_equal(process_shows(target, NOW, NOW), PROCESS_WAITS);
         assert_false(process_settle(target, NOW + 19));
         assert_int_equal(process_exec(&processes, target, NOW + 10), 0); /* told after the monitor's word */
@@ -327,7 +327,7 @@ static void test_revoked_and_stripped_is_over(void **state)
 
         setup(&processes, true, false);
         target = processes.target;
-        process_revoke(target, NOW + 20);
+        process_revoke(target, EPERM, NOW + 20);
         assert_int_equal(process_exec(&processes, target, NOW + 10), 0);
         process_thread_ended(target, TARGET, NOW + 11);
         assert_true(process_settle(target, NOW + 20));
@@ -363,7 +363,7 @@ static void test_revoked_without_an_exec_seen(void **state)
         struct processes processes;
 
         setup(&processes, true, false);
-        process_revoke(processes.target, NOW);
+        process_revoke(processes.target, EPERM, NOW);
         assert_true(process_settle(processes.target, NOW));
         assert_int_equal(process_shows(processes.target, NOW - 1, LATER), PROCESS_SHOWN);
         assert_int_equal(process_shows(processes.target, NOW, LATER), PROCESS_HIDDEN);

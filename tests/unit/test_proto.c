@@ -54,7 +54,7 @@
         N(field_bytes) N(eof_bytes) N(pointer) N(earlier) N(unmapper) N(unmap_place) N(unmapped_ns) N(sender) \
         N(sender_uid) S(text) FIELDS_REGISTERS(N) N(stack.frames[0].addr) N(stack.frames[0].place) \
         N(stack.frames[0].by) N(stack.frames[1].addr) N(stack.frames[1].place) N(stack.frames[1].by)
-#define FIELDS_revoked(N, S) N(pid) S(reason)
+#define FIELDS_revoked(N, S) N(time_ns) N(pid) S(reason)
 #define FIELDS_bye(N, S) S(reason)
 /* clang-format on */
 

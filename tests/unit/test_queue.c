@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * queue.c: against a plain list of what must wait, with a fixed-seed generator. Faults pushed = popped + waiting +
- * dropped at every step, by outcome; order is kept; only events are dropped, the oldest first; and a client that never
- * reads holds a bounded amount.
+ * dropped at every step, by outcome; order is kept; only what may go is dropped, the oldest first; and a client that
+ * never reads holds a bounded amount.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -182,6 +182,44 @@ static void test_drops_out_of_order(void **state)
         queue_deinit(&queue);
 }
 
+/* A client that does not read while its target is killed again and again: what waits for it stays below the limit. */
+static void test_storm_of_signals(void **state)
+{
+        enum { N_SIGNALS = 2000, SIGNAL_BYTES = 1000, EVENT_BYTES = 100, N_ROOM = 10 };
+        const size_t limit = (size_t)N_ROOM * (SIGNAL_BYTES + EVENT_BYTES);
+        struct queue queue;
+        struct proto_drops drops;
+
+        queue_init(&queue, limit);
+        for (uint64_t i = 1; i <= N_SIGNALS; i++) {
+                (void)push(&queue, MESSAGE_EVENTS, EVENT_BYTES, i, 1);
+                (void)push(&queue, MESSAGE_SIGNAL, SIGNAL_BYTES, 0, 0);
+                assert_true(queue.n_bytes <= limit);
+        }
+        assert_int_equal(queue.n, 2 * N_ROOM);
+        assert_int_equal(queue.n_bytes, limit);
+        assert_int_equal(queue.n_dropped, N_SIGNALS - N_ROOM);
+        assert_true(queue_take_drops(&queue, &drops));
+        assert_int_equal(drops.first_seq, 1);
+        assert_int_equal(drops.last_seq, N_SIGNALS - N_ROOM);
+        for (uint64_t i = N_SIGNALS - N_ROOM + 1; i <= N_SIGNALS; i++) { /* the last ones, each behind its fault */
+                assert_int_equal(queue_peek(&queue)->first_seq, i);
+                queue_pop(&queue);
+                assert_int_equal(queue_peek(&queue)->type, MESSAGE_SIGNAL);
+                queue_pop(&queue);
+        }
+        assert_null(queue_peek(&queue));
+        /* Its names are of the epoch that is over. */
+        (void)push(&queue, MESSAGE_DICT, limit, 0, 0);
+        (void)push(&queue, MESSAGE_REVOKED, 1, 0, 0);
+        queue.limit_bytes *= 2;
+        (void)push(&queue, MESSAGE_SIGNAL, SIGNAL_BYTES, 0, 0);
+        (void)push(&queue, MESSAGE_DICT_RESET, 1, 0, 0);
+        assert_int_equal(queue.n, 2);
+        assert_int_equal(queue_peek(&queue)->type, MESSAGE_REVOKED);
+        queue_deinit(&queue);
+}
+
 /* What must wait, as a list; sizes and numbers only. */
 struct model {
         struct {
@@ -214,7 +252,7 @@ static void model_drop(struct model *model, size_t at)
 
 static bool may_be_dropped(enum message_type type)
 {
-        return type == MESSAGE_EVENTS || type == MESSAGE_LIFE;
+        return type == MESSAGE_EVENTS || type == MESSAGE_LIFE || type == MESSAGE_SIGNAL;
 }
 
 static void model_push(struct model *model, size_t limit, enum message_type type, size_t n_bytes, uint64_t first_seq,
@@ -226,7 +264,7 @@ static void model_push(struct model *model, size_t limit, enum message_type type
 
                         if (old == MESSAGE_EVENTS)
                                 model_drop(model, i);
-                        else if (old == MESSAGE_DICT || old == MESSAGE_DICT_RESET)
+                        else if (old == MESSAGE_DICT || old == MESSAGE_DICT_RESET || old == MESSAGE_SIGNAL)
                                 model_remove(model, i);
                 }
         }
@@ -278,8 +316,9 @@ static void take_drops(struct queue *queue, struct model *model)
 
 static void run_model(uint64_t seed, uint32_t reads_percent)
 {
-        static const enum message_type types[] = {MESSAGE_EVENTS, MESSAGE_EVENTS, MESSAGE_EVENTS, MESSAGE_EVENTS,
-                                                  MESSAGE_EVENTS, MESSAGE_DICT,   MESSAGE_DICT,   MESSAGE_LIFE};
+        static const enum message_type types[] = {MESSAGE_EVENTS, MESSAGE_EVENTS, MESSAGE_EVENTS,
+                                                  MESSAGE_EVENTS, MESSAGE_EVENTS, MESSAGE_DICT,
+                                                  MESSAGE_DICT,   MESSAGE_LIFE,   MESSAGE_SIGNAL};
         const size_t limit = 4000;
         struct model *model = calloc(1, sizeof(*model));
         struct queue queue;
@@ -414,6 +453,7 @@ int main(void)
                 cmocka_unit_test(test_frame_over_the_limit),
                 cmocka_unit_test(test_returned_drops),
                 cmocka_unit_test(test_drops_out_of_order),
+                cmocka_unit_test(test_storm_of_signals),
                 cmocka_unit_test(test_against_model),
                 cmocka_unit_test(test_definitions_survive),
                 cmocka_unit_test(test_never_reads),

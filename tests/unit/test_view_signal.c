@@ -442,7 +442,7 @@ static void test_notes_of_a_unit(void **unused)
         view->ops->drops(view, &state, &drops);
         assert_notes(view, "-- a\\x1b.service: faults 1 to 2 dropped, the output was too slow (minor 2)\n");
         view->ops->revoked(view, &state, &revoked);
-        assert_notes(view, "-- 55: nothing more of it is shown: it is set-user-ID\\x1b\n");
+        assert_notes(view, "-- 0.000000 revoked: 55, nothing more of it is shown: it is set-user-ID\\x1b\n");
         view->ops->end(view, &state, &end);
         assert_true(view->err.n_bytes > strlen(ended));
         assert_memory_equal(view->err.data, ended, strlen(ended));

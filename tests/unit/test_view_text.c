@@ -437,27 +437,77 @@ static void test_command_has_its_own_name(void **unused)
         view = view_text_free(view);
 }
 
+/* ... and where it does not get one, what is said of it comes behind the announcement all the same. */
+static void test_command_ends_before_its_exec(void **unused)
+{
+        static const char revoked_notes[] =
+                "-- tracing 42, full detail, 1 thread\n"
+                "-- 0.000002 revoked: 42, nothing more of it is shown: it is secret\n"
+                "-- 42: trace ended at 0.000003 s, it executed a program that it may not be traced in, and the kernel "
+                "removed the events\n  complete: no fault could be seen\n";
+        static const char exit_notes[] = "-- tracing 42, full detail, 1 thread\n"
+                                         "-- 0.000002 exit: 42, status 126\n"
+                                         "-- 42: trace ended at 0.000003 s, the process ended\n"
+                                         "  complete: there was no fault\n";
+        static const char end_notes[] = "-- tracing 42, full detail, 1 thread\n"
+                                        "-- 42: trace ended at 0.000003 s, the process ended\n"
+                                        "  complete: there was no fault\n";
+        const char *const expected[] = {revoked_notes, exit_notes, end_notes};
+        const struct proto_attached attached = {
+                .pid = 42, .detail = DETAIL_FULL, .n_threads = 1, .comm = fake_string("faultline")};
+        const struct proto_revoked revoked = {.time_ns = 2000, .pid = 42, .reason = fake_string("it is secret")};
+        const struct proto_life life = {
+                .time_ns = 2000, .kind = LIFE_EXIT, .pid = 42, .tid = 42, .has_status = true, .status = 126 << 8};
+        const struct view_text_options options = {0};
+
+        for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+                const struct proto_end end = {.time_ns = 3000, .reason = i == 0 ? END_STRIPPED : END_EXITED};
+                struct view *view = view_text_new(&options);
+                struct state state = {0};
+
+                assert_non_null(view);
+                assert_int_equal(state_begin(&state, &attached, true), 0);
+                view->ops->attached(view, &state, &attached);
+                state.is_partial = i == 0;
+                if (i == 0)
+                        view->ops->revoked(view, &state, &revoked);
+                else if (i == 1)
+                        view->ops->life(view, &state, &life);
+                view->ops->end(view, &state, &end);
+                assert_true(view->err.n_bytes > strlen(expected[i]));
+                assert_memory_equal(view->err.data, expected[i], strlen(expected[i]));
+                state_free(&state);
+                view = view_text_free(view);
+        }
+}
+
 static void test_ledger_in_one_line(void **unused)
 {
         static const struct {
                 struct proto_ledger ledger;
                 const char *line;
+                bool is_partial;
         } cases[] = {
-                {{0}, "  complete: there was no fault\n"},
-                {{.kernel = 3, .delivered = 3}, "  complete: every fault was shown\n"},
-                {{.kernel = 5, .delivered = 3, .filtered = 2}, "  complete: 3 of 5 faults shown, 2 filtered\n"},
+                {{0}, "  complete: there was no fault\n", false},
+                {{.kernel = 3, .delivered = 3}, "  complete: every fault was shown\n", false},
+                {{.kernel = 5, .delivered = 3, .filtered = 2}, "  complete: 3 of 5 faults shown, 2 filtered\n", false},
                 {{.kernel = 3, .delivered = 3, .incomplete = 1},
-                 "  NOT complete: every fault was shown, 1 without some of their details\n"},
+                 "  NOT complete: every fault was shown, 1 without some of their details\n",
+                 false},
                 {{.kernel = 15, .dropped_client = 4, .dropped_daemon = 5, .lost_kernel = 6},
                  "  NOT complete: 0 of 15 faults shown, 4 dropped because the output was too slow, 5 lost inside "
-                 "faultlined, 6 lost because the kernel's buffer was full\n"},
-                {{.kernel = 7, .counted = 7}, "  NOT complete: 0 of 7 faults shown, 7 only counted\n"},
+                 "faultlined, 6 lost because the kernel's buffer was full\n",
+                 false},
+                {{.kernel = 7, .counted = 7}, "  NOT complete: 0 of 7 faults shown, 7 only counted\n", false},
+                {{0}, "  complete: no fault could be seen\n", true},
+                {{.kernel = 3, .delivered = 3}, "  complete: every fault that could be seen was shown\n", true},
+                {{.kernel = 5, .delivered = 3, .filtered = 2}, "  complete: 3 of 5 faults shown, 2 filtered\n", true},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 CLEANUP_TEXT struct text out = {0};
 
-                ledger_put(&out, &cases[i].ledger);
+                ledger_put(&out, &cases[i].ledger, cases[i].is_partial);
                 assert_true(out.n_bytes > strlen(cases[i].line));
                 assert_memory_equal(out.data, cases[i].line, strlen(cases[i].line));
         }
@@ -498,6 +548,7 @@ int main(void)
                 cmocka_unit_test(test_narrow_terminals),
                 cmocka_unit_test(test_resize),
                 cmocka_unit_test(test_command_has_its_own_name),
+                cmocka_unit_test(test_command_ends_before_its_exec),
                 cmocka_unit_test(test_ledger_in_one_line),
                 cmocka_unit_test(test_header_above_cells),
         };

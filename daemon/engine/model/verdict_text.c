@@ -136,8 +136,10 @@ static void say_beyond_eof(struct sentence *sentence, const struct verdict_conte
                 say(sentence, " behind the end of ");
         }
         say_map(sentence, context->map);
-        if (context->file_size_known)
-                say(sentence, ", whose file has %" PRIu64, context->file_bytes);
+        if (!context->file_size_known)
+                return;
+        say(sentence, ", whose file has ");
+        say_bytes(sentence, context->file_bytes);
 }
 
 static void say_kernel_address(struct sentence *sentence, const struct verdict_context *context,

@@ -83,10 +83,10 @@ static void compact(struct queue *queue, bool (*keep)(struct queue *queue, const
         }
 }
 
-/* What a client that is behind may be spared: faults, which are counted, and the news of its life. */
+/* What a client that is behind may be spared: faults, which are counted, and the news of its target. */
 static bool is_droppable(const struct outframe *frame)
 {
-        return frame->type == MESSAGE_EVENTS || frame->type == MESSAGE_LIFE;
+        return frame->type == MESSAGE_EVENTS || frame->type == MESSAGE_LIFE || frame->type == MESSAGE_SIGNAL;
 }
 
 static bool keep_if_needed_or_room(struct queue *queue, const struct outframe *frame)
@@ -96,7 +96,8 @@ static bool keep_if_needed_or_room(struct queue *queue, const struct outframe *f
 
 static bool keep_across_reset(struct queue *queue, const struct outframe *frame)
 {
-        return frame->type != MESSAGE_EVENTS && frame->type != MESSAGE_DICT && frame->type != MESSAGE_DICT_RESET;
+        return frame->type != MESSAGE_EVENTS && frame->type != MESSAGE_SIGNAL && frame->type != MESSAGE_DICT &&
+               frame->type != MESSAGE_DICT_RESET;
 }
 
 int queue_push(struct queue *queue, struct outframe *frame)

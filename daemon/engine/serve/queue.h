@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What waits for one slow client. The daemon never waits: over the limit the oldest EVENTS and LIFE frames go, faults
- * counted exactly. Definitions are never dropped; DICT_RESET makes all that went before useless, so that a client that
- * never reads holds at most one epoch of definitions. Pure.
+ * What waits for one slow client. The daemon never waits: over the limit the oldest EVENTS, SIGNAL and LIFE frames go,
+ * faults counted exactly. Definitions are never dropped; DICT_RESET makes all that went before useless, so that a
+ * client that never reads holds at most one epoch of definitions. Pure.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 struct queue {
         struct outframe **frames; /* ring */
         size_t first, n, size;
-        size_t n_bytes, limit_bytes; /* limit for EVENTS; the rest is bounded by the dictionary's cap */
+        size_t n_bytes, limit_bytes; /* limit for what may go; the rest is bounded by the dictionary's cap */
         struct proto_drops pending;  /* drops not yet told to the client */
         bool has_pending;
         uint64_t n_dropped; /* faults, in all */
