@@ -28,7 +28,8 @@ static uint32_t random_below(uint32_t n)
 /* A frame of n_bytes; with events, n_faults of them of which the outcomes go round. */
 static struct outframe *new_frame(enum message_type type, size_t n_bytes, uint64_t first_seq, uint64_t n_faults)
 {
-        static const uint8_t zeros[4096];
+        static const uint8_t zeros[16384];
+        assert_true(n_bytes <= sizeof(zeros));
         struct outframe *frame = outframe_new(type, zeros, n_bytes);
 
         assert_non_null(frame);
