@@ -99,7 +99,7 @@ static void take_jobs(struct engine *engine, struct worker *worker)
         struct job *job;
 
         while ((job = worker_done(worker)))
-                if (worker == engine->reader)
+                if (worker == engine->workers[WORKER_PROC])
                         tracing_file_read(engine, job);
                 else if (names_loaded(engine->names, job) < 0)
                         engine->stop = true;
@@ -165,6 +165,19 @@ static int loop(struct engine *engine)
 
 /* ---- from beginning to end ---- */
 
+static int start_workers(struct engine *engine)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < N_WORKERS && r >= 0; i++) {
+                r = worker_new(&engine->workers[i]);
+                if (r >= 0)
+                        r = engine_watch(engine, EPOLL_CTL_ADD, worker_fd(engine->workers[i]), EPOLLIN, SOURCE_WORKER,
+                                         engine->workers[i]);
+        }
+        return r;
+}
+
 static int engine_init(struct engine *engine, int link_fd)
 {
         int r;
@@ -175,21 +188,13 @@ static int engine_init(struct engine *engine, int link_fd)
         engine->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         if (engine->epoll_fd < 0 || fcntl(link_fd, F_SETFL, 0) < 0)
                 return -errno;
-        r = worker_new(&engine->worker);
+        r = start_workers(engine);
         if (r >= 0)
-                r = worker_new(&engine->reader);
-        if (r >= 0)
-                r = names_new(link_fd, engine->worker, &engine->names);
+                r = names_new(link_fd, engine->workers[WORKER_FILES], engine->workers[WORKER_KERNEL], &engine->names);
         if (r >= 0)
                 r = unwind_new(&engine->unwind);
         if (r >= 0)
                 r = engine_watch(engine, EPOLL_CTL_ADD, link_fd, EPOLLIN, SOURCE_LINK, NULL);
-        if (r >= 0)
-                r = engine_watch(engine, EPOLL_CTL_ADD, worker_fd(engine->worker), EPOLLIN, SOURCE_WORKER,
-                                 engine->worker);
-        if (r >= 0)
-                r = engine_watch(engine, EPOLL_CTL_ADD, worker_fd(engine->reader), EPOLLIN, SOURCE_WORKER,
-                                 engine->reader);
         return r < 0 ? r : sandbox_enter();
 }
 
@@ -198,8 +203,8 @@ static void engine_deinit(struct engine *engine)
         attaches_forget(engine, NULL);
         clients_deinit(engine);
         tracing_deinit(engine);
-        engine->worker = worker_free(engine->worker);
-        engine->reader = worker_free(engine->reader);
+        for (size_t i = 0; i < N_WORKERS; i++)
+                engine->workers[i] = worker_free(engine->workers[i]);
         engine->unwind = unwind_free(engine->unwind);
         engine->names = names_free(engine->names);
         cleanup_close(&engine->epoll_fd);

@@ -47,10 +47,16 @@ struct peer_entry { /* a peer and its place in the loop; outlives the peer until
         bool has_asked; /* since it is ours: ATTACH or RESUME */
 };
 
+enum engine_worker {
+        WORKER_FILES,  /* images */
+        WORKER_KERNEL, /* the kernel's symbols: long, and no image is to wait for them */
+        WORKER_PROC,   /* /proc files, which may wait for a target's locks */
+        N_WORKERS,
+};
+
 struct engine {
         int link_fd, epoll_fd, swaps_fd, numa_fd; /* owned; the last two in /proc, -1 = this kernel has none */
-        struct worker *worker;                    /* images */
-        struct worker *reader;                    /* /proc files, which may wait for a target's locks */
+        struct worker *workers[N_WORKERS];
         struct names *names;
         struct unwind *unwind;
         struct peer_entry *peers; /* clients.c */
@@ -113,7 +119,7 @@ void tracing_close_unused(struct engine *engine, uint64_t now_ns);
 void tracing_stop(struct engine *engine, struct trace *trace);
 /* All rings are mapped: watch them, and learn what is mapped before READY is sent. 0 or -errno. */
 int tracing_prepare(struct engine *engine, struct trace *trace) MUST_CHECK;
-/* A job of engine->reader is done; takes it. */
+/* A job of WORKER_PROC is done; takes it. */
 void tracing_file_read(struct engine *engine, struct job *job);
 /* COUNTS: the kernel's last word on a trace. One that waits for its clients to come back keeps it for them. */
 void tracing_take_counts(struct engine *engine, const struct link_counts *counts);
@@ -135,7 +141,7 @@ int following_take_ids(struct engine *engine, struct link_received *received) MU
 void following_take_revoked(struct engine *engine, const struct link_follow *revoked);
 /* OPENED of a /proc file, asked for by following_ask(); takes the descriptor. */
 void following_take_file(struct engine *engine, const struct link_opened *opened, int fd);
-/* Ask the monitor and the reader what there is to be asked about the trace's processes. */
+/* Ask the monitor and WORKER_PROC what there is to be asked about the trace's processes. */
 void following_ask(struct engine *engine, struct trace *trace);
 /* Nobody is left, and nobody can appear any more. */
 bool following_is_over(const struct trace *trace);

@@ -30,7 +30,7 @@ int following_read(struct engine *engine, const struct trace *trace, const struc
         job->fd = copy;
         job->trace = trace->id;
         job->addresses = addresses->id;
-        worker_submit(engine->reader, job);
+        worker_submit(engine->workers[WORKER_PROC], job);
         return 0;
 }
 
@@ -152,29 +152,41 @@ enum ids_fd { /* of LINK_IDS, in this order */
               IDS_FD_IDS,
               IDS_FD_MAPS,
               IDS_FD_SMAPS,
+              IDS_FD_TEXT,
               N_IDS_FDS
 };
+
+/* Its birth may still be in the rings: what came by the link is newer than what has been read of them. */
+static struct process *find_born(struct trace *trace, pid_t pid, uint64_t until_ns)
+{
+        struct process *process = processes_of(&trace->processes, pid);
+        /* A trace taken over leaves its records where they are until its clients have come back. */
+        bool may_read = until_ns > trace->drained_ns && (!trace->restarted || trace->fanout.subscriptions);
+        int r = TRACE_MORE;
+
+        while (!process && may_read && r == TRACE_MORE)
+                r = trace_drain(trace, until_ns, monotonic_ns());
+        return process ? process : processes_of(&trace->processes, pid);
+}
 
 int following_take_ids(struct engine *engine, struct link_received *received)
 {
         struct trace *trace = engine_find_trace(engine, received->message.ids.trace);
         struct process *process;
-        uint64_t now_ns = monotonic_ns();
-        char *maps = NULL;
-        size_t n_maps = 0;
+        char *text = NULL;
+        size_t n_text = 0;
         int r;
 
         if (!trace)
                 return 0;
-        r = received->n_fds == N_IDS_FDS ? trace_add_ids(trace, received) : -EBADMSG;
-        process = processes_of(&trace->processes, received->message.ids.pid);
-        if (r < 0 || !process)
+        r = received->n_fds >= N_IDS_FDS - 1 ? trace_add_ids(trace, received) : -EBADMSG;
+        process = r < 0 ? NULL : find_born(trace, received->message.ids.pid, received->message.ids.time_ns);
+        if (!process)
                 return r;
-        /* At once: it runs on, and its first faults are to be understood even if they are its last. */
-        if (procfile_read(received->fds[IDS_FD_MAPS], &maps, &n_maps) < 0)
-                maps = NULL;
-        process_reopened(process, TAKE_FD(received->fds[IDS_FD_MAPS]), TAKE_FD(received->fds[IDS_FD_SMAPS]), maps,
-                         n_maps, now_ns);
+        if (received->n_fds < N_IDS_FDS || procfile_read(received->fds[IDS_FD_TEXT], &text, &n_text) < 0)
+                text = NULL;
+        process_reopened(process, TAKE_FD(received->fds[IDS_FD_MAPS]), TAKE_FD(received->fds[IDS_FD_SMAPS]), text,
+                         n_text, received->message.ids.time_ns);
         return 0;
 }
 

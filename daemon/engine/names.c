@@ -16,7 +16,7 @@
 
 struct names {
         int link_fd;
-        struct worker *worker;
+        struct worker *files_worker, *kernel_worker;
         struct image_slot *slots;
         struct image_slot vdso;
         struct symtab *kernel;
@@ -46,14 +46,15 @@ static void load_vdso(struct names *names)
         names->vdso.n_bytes = vdso_bytes(header);
 }
 
-int names_new(int link_fd, struct worker *worker, struct names **ret)
+int names_new(int link_fd, struct worker *files, struct worker *kernel, struct names **ret)
 {
         struct names *names = calloc(1, sizeof(*names));
 
         if (!names)
                 return -ENOMEM;
         names->link_fd = link_fd;
-        names->worker = worker;
+        names->files_worker = files;
+        names->kernel_worker = kernel;
         names->generation = 1;
         names->next_req = 1;
         load_vdso(names);
@@ -258,7 +259,7 @@ static int submit(struct names *names, enum job_kind kind, void *owner, struct i
         job->owner = owner;
         job->image = image;
         job->fd = fd;
-        worker_submit(names->worker, job);
+        worker_submit(kind == JOB_KALLSYMS ? names->kernel_worker : names->files_worker, job);
         return 0;
 }
 

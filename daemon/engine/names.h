@@ -2,7 +2,8 @@
 /*
  * Names for addresses, shared by all traces of this engine: one slot for each mapped file, and the kernel's symbols.
  * A slot is asked for when the first fault needs it: the monitor opens the file, the worker loads it, a debug file is
- * looked for, then it is ready. Until then faults wait in order, up to NAMES_WAIT_NS.
+ * looked for, then it is ready. Until then faults wait in order, up to NAMES_WAIT_NS: the monitor gives up on a file
+ * within two seconds, the rest is for loading it while others have the processors.
  */
 #pragma once
 
@@ -15,7 +16,7 @@
 #include "daemon/engine/worker.h"
 #include "daemon/link/link.h"
 
-#define NAMES_WAIT_NS (UINT64_C(2) * NSEC_PER_SEC)
+#define NAMES_WAIT_NS (UINT64_C(10) * NSEC_PER_SEC)
 
 enum image_state {
         IMAGE_WAITING, /* somebody works on it */
@@ -42,8 +43,11 @@ struct image_slot {
 
 struct names;
 
-/* link_fd and worker are borrowed. Reads our own vDSO, so call it before the sandbox closes. */
-int names_new(int link_fd, struct worker *worker, struct names **ret) MUST_CHECK;
+/*
+ * link_fd and the workers are borrowed; the kernel's symbols take long, and no file is to wait for them. Reads our own
+ * vDSO, so call it before the sandbox closes.
+ */
+int names_new(int link_fd, struct worker *files, struct worker *kernel, struct names **ret) MUST_CHECK;
 struct names *names_free(struct names *names);
 
 /*

@@ -48,6 +48,8 @@ int procfile_read(int fd, char **ret_text, size_t *ret_n)
                 if (r < 0)
                         return r;
         }
+        if (!n)
+                return -ESRCH;
         *ret_text = TAKE_PTR(text);
         *ret_n = n;
         return 0;

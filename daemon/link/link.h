@@ -53,7 +53,8 @@ enum link_type {
                           and, with n_threads, threads (memfd), unless error */
         LINK_EMPTY,    /* monitor: FOLLOW: no process that we know of is left; again after each FOLLOWED that finds none
                         */
-        LINK_IDS,      /* monitor: events were opened anew after an exec; fds: ids (memfd), maps, smaps */
+        LINK_IDS,      /* monitor: events were opened anew after an exec; fds: ids (memfd), maps, smaps, and the text of
+                          maps at that time (memfd; nothing or empty = not known) */
         LINK_REVOKED,  /* monitor: from now on this process is not for the peer's eyes: its program changed */
         LINK_DEGRADED, /* monitor: a detail was lost while the trace runs */
 
@@ -239,8 +240,9 @@ struct link_follow { /* FOLLOW, FOLLOWED, REVOKED */
 
 struct link_ids { /* IDS */
         uint32_t trace;
-        pid_t pid;      /* the process whose events they are */
-        uint32_t n_ids; /* struct link_event_id */
+        pid_t pid;        /* the process whose events they are */
+        uint32_t n_ids;   /* struct link_event_id */
+        uint64_t time_ns; /* no later than the text of maps */
 };
 
 struct link_degraded { /* DEGRADED */

@@ -10,7 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/link/clock.h"
 #include "daemon/monitor/attachment.h"
+#include "daemon/monitor/log.h"
+
+#define TEXT_FIRST_BYTES ((size_t)16 << 10)
+#define TEXT_MAX_BYTES ((size_t)16 << 20) /* what runs on meanwhile may map a lot */
 
 void tell_refusal(struct outbox *outbox, const struct link_attach *request, int error, const char *text)
 {
@@ -146,11 +151,38 @@ void tell_empty(struct attachment *trace)
         tell(trace, &message, NULL, 0);
 }
 
+/* As far as it can be had; what is empty says nothing. A file in memory, or -errno. */
+static int copy_text(int from)
+{
+        size_t size = TEXT_FIRST_BYTES, n = 0;
+        CLEANUP_FREE char *text = malloc(size);
+        ssize_t got = 1;
+
+        while (text != NULL && got > 0) {
+                if (n == size) {
+                        char *larger = size < TEXT_MAX_BYTES ? realloc(text, size * 2) : NULL;
+
+                        if (larger == NULL)
+                                return make_sealed_file("faultline-empty", "", 0);
+                        text = larger;
+                        size *= 2;
+                }
+                got = pread(from, text + n, size - n, (off_t)n);
+                n += got > 0 ? (size_t)got : 0;
+        }
+        return make_sealed_file("faultline-maps", text, text == NULL || got < 0 ? 0 : n);
+}
+
 void tell_ids(struct attachment *trace, pid_t pid, uint32_t n_ids, const int fds[3])
 {
-        struct link_message message = {.type = LINK_IDS, .ids = {.trace = trace->id, .pid = pid, .n_ids = n_ids}};
+        struct link_message message = {
+                .type = LINK_IDS, .ids = {.trace = trace->id, .pid = pid, .n_ids = n_ids, .time_ns = monotonic_ns()}};
+        CLEANUP_CLOSE int text = copy_text(fds[1]);
 
-        tell(trace, &message, fds, 3);
+        if (text < 0)
+                log_line(LOG_PRIORITY_ERROR, "cannot copy the maps of process %d: %s; what it faults on has no names",
+                         pid, strerrordesc_np(-text));
+        tell(trace, &message, (int[]){fds[0], fds[1], fds[2], text}, text < 0 ? 3 : 4);
 }
 
 void tell_revoked(struct attachment *trace, pid_t pid, int error)

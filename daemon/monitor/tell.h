@@ -20,6 +20,10 @@ void tell_counts(struct attachment *trace);
 void tell_degraded(struct attachment *trace, enum link_detail what, int error);
 void tell_followed(struct attachment *trace, const struct link_follow *followed, const int fds[3]);
 void tell_empty(struct attachment *trace);
+/*
+ * fds: ids, maps, smaps. The text of maps is copied as it is now, while a process that is held has done nothing yet:
+ * whoever reads the file itself may find the process gone.
+ */
 void tell_ids(struct attachment *trace, pid_t pid, uint32_t n_ids, const int fds[3]);
 void tell_revoked(struct attachment *trace, pid_t pid, int error);
 

@@ -225,7 +225,7 @@ static pid_t take_ids(struct session *session, struct attached *attached)
         char byte;
 
         assert_int_equal(ids->trace, attached->trace.trace);
-        assert_int_equal(received.n_fds, 3);
+        assert_int_equal(received.n_fds, 4);
         attached->ids = realloc(attached->ids, attached->trace.n_ids * sizeof(struct link_event_id) + n_bytes);
         assert_non_null(attached->ids);
         assert_int_equal(pread(received.fds[0], attached->ids + attached->trace.n_ids, n_bytes + 1, 0), n_bytes);
