@@ -249,6 +249,8 @@ struct attachment *attachment_free(struct attachment *trace)
         close_maps(trace);
         peer_deinit(&trace->peer);
         free(trace);
+        if (context->attachments == NULL)
+                warm_linger(&context->warm);
         return NULL;
 }
 

@@ -8,6 +8,7 @@
 #include "daemon/monitor/monitor.h"
 #include "daemon/monitor/rings.h"
 #include "daemon/monitor/tracefs.h"
+#include "daemon/monitor/warm.h"
 
 struct attachment;
 struct exec_stop;
@@ -19,6 +20,7 @@ struct context {
         struct children children;
         struct closer *closer;
         struct tracefs tracefs;
+        struct warm warm;
         struct ring_budget budget;
         struct complaints complaints;
         int kallsyms; /* /proc/kallsyms as opened with all rights; -1 = kallsyms_error says why not */

@@ -182,11 +182,10 @@ int event_open(const struct event_request *request, const struct event_level *le
         attr.clockid = CLOCK_MONOTONIC;
         attr.watermark = 1;
         attr.wakeup_watermark = (uint32_t)((is_sideband ? request->rings->side_bytes : request->rings->ring_bytes) / 4);
-        bool of_cgroup = request->is_cgroup && tid != 0;
-        int fd = (int)syscall(SYS_perf_event_open, &attr, of_cgroup ? request->cgroup : tid, pair->cpu,
+        int fd = (int)syscall(SYS_perf_event_open, &attr, request->is_cgroup ? request->cgroup : tid, pair->cpu,
                               is_sideband ? pair->side_fd : pair->fault_fd,
                               PERF_FLAG_FD_CLOEXEC | PERF_FLAG_FD_OUTPUT | PERF_FLAG_FD_NO_GROUP |
-                                      (of_cgroup ? PERF_FLAG_PID_CGROUP : 0));
+                                      (request->is_cgroup ? PERF_FLAG_PID_CGROUP : 0));
         if (fd < 0)
                 return -errno;
         r = set_filter(fd, kind);
@@ -207,6 +206,14 @@ int event_open_counter(const struct event_level *level, pid_t pid, uint64_t conf
         attr.read_format = 0;
         fd = (int)syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
         return fd < 0 ? -errno : fd;
+}
+
+int event_open_idle(uint64_t tracepoint)
+{
+        struct perf_event_attr attr = {
+                .size = sizeof(attr), .type = PERF_TYPE_TRACEPOINT, .config = tracepoint, .disabled = 1};
+
+        return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
 int event_try_cgroup(int cgroup)

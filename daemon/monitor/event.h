@@ -30,12 +30,15 @@ bool event_level_down(struct event_level *level, enum event_kind kind, int error
  */
 bool event_level_fewer(struct event_level *level, int error) MUST_CHECK;
 
+struct warm;
+
 struct event_request {
         const struct target *target;
         const struct ring_set *rings;
         const struct tracefs *tracefs;
-        bool from_exec; /* fault events begin at the next execve(2) of a thread */
-        bool follow;    /* children that are processes of their own inherit the events, too */
+        struct warm *warm; /* warm.h; NULL: the tracepoints are not kept */
+        bool from_exec;    /* fault events begin at the next execve(2) of a thread */
+        bool follow;       /* children that are processes of their own inherit the events, too */
         bool is_cgroup; /* the events are those of a cgroup, on each CPU: whoever runs in it, target is not looked at */
         int cgroup;     /* is_cgroup: its directory */
         bool is_stopped; /* no thread can be born meanwhile: one pass is enough */
@@ -43,11 +46,13 @@ struct event_request {
 
 bool event_is_tracepoint(enum event_kind kind);
 /*
- * Open one, disabled, redirected into the pair's ring. tid 0: on ourselves, else the thread's or, whatever the number,
- * the cgroup's. Descriptor or -errno.
+ * Open one, disabled, redirected into the pair's ring: the thread's or, whatever the number, the cgroup's. Descriptor
+ * or -errno.
  */
 int event_open(const struct event_request *request, const struct event_level *level, pid_t tid,
                const struct ring_pair *pair, enum event_kind kind) MUST_CHECK;
+/* An event of a tracepoint, on ourselves alone, that counts nothing. Descriptor or -1. */
+int event_open_idle(uint64_t tracepoint);
 /* Whether the kernel has events of cgroups (CONFIG_CGROUP_PERF): 0 or -errno. */
 int event_try_cgroup(int cgroup) MUST_CHECK;
 /* A count of the process from now on, with its children: config is one of PERF_COUNT_SW_*. Descriptor or -errno. */

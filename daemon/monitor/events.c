@@ -14,7 +14,8 @@
  * below /proc/PID/task must still be there afterwards, else its events are thrown away.
  *
  * A thousand threads on two CPUs are 14 000 events and a third of a second. Whatever goes through all of them does so
- * in slices, so that the event loop can serve others in between.
+ * in slices, so that the event loop can serve others in between. Opening may wait for others who open or inherit, each
+ * time anew (event_mutex), so its slices are bounded in time, too.
  */
 #include "daemon/monitor/events.h"
 
@@ -25,11 +26,14 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "daemon/link/clock.h"
 #include "daemon/monitor/refusal.h"
+#include "daemon/monitor/warm.h"
 
 #define MAX_PASSES 4
 #define MAX_TRIES 16     /* of events_add_process(), which cannot wait */
 #define SLICE_EVENTS 256 /* of one call: 5 ms of perf_event_open(2), less of everything else */
+#define SLICE_NS (5 * NSEC_PER_MSEC)
 
 static int add_event(struct event_set *events, int fd, enum event_kind kind)
 {
@@ -96,14 +100,15 @@ static int open_thread(const struct event_request *request, const struct event_l
 }
 
 /*
- * The next threads of the list, SLICE_EVENTS events or a little more, at the highest level that goes; a thread that is
- * gone is skipped. Only the first thread may lower the level: what it got, the others get, or the process has changed
- * under us.
+ * The next threads of the list, until it was SLICE_EVENTS events or SLICE_NS, at the highest level that goes; a thread
+ * that is gone is skipped. Only the first thread may lower the level: what it got, the others get, or the process has
+ * changed under us.
  */
 static int open_threads(const struct event_request *request, struct event_level *level, struct closer *closer,
                         struct event_set *events)
 {
         size_t n_end = events->n + SLICE_EVENTS;
+        uint64_t end_ns = monotonic_ns() + SLICE_NS;
 
         while (events->n_visited < events->threads.n && events->n < n_end) {
                 pid_t tid = events->threads.threads[events->n_visited++].tid;
@@ -121,6 +126,8 @@ static int open_threads(const struct event_request *request, struct event_level 
                         return r;
                 else if (tid == request->target->pid)
                         events->n_leader_end = events->n;
+                if (monotonic_ns() >= end_ns)
+                        break;
         }
         return 0;
 }
@@ -204,42 +211,12 @@ static int end_pass(const struct event_request *request, struct closer *closer, 
         return 1;
 }
 
-/*
- * The first event of a tracepoint on the machine changes the kernel's code, which takes 20-30 ms, and the end of the
- * last one 80 ms more, in which nobody else can open one. So each tracepoint has a turn of its own, and an event that
- * stays while others are closed and opened anew. Whether it is refused will be seen with those that matter.
- */
-static bool warm_up(const struct event_request *request, const struct event_level *level, struct event_set *events)
-{
-        static const enum event_kind kinds[ARRAY_SIZE(events->warm)] = {EVENT_TP_USER, EVENT_TP_KERNEL};
-
-        if (!level->tracepoints || events->n_warm == ARRAY_SIZE(kinds))
-                return false;
-        events->warm[events->n_warm] = event_open(request, level, 0, &request->rings->pairs[0], kinds[events->n_warm]);
-        events->n_warm++;
-        return true;
-}
-
-static void cool_down(struct event_set *events, struct closer *closer)
-{
-        int *fds = malloc(sizeof(events->warm));
-
-        for (size_t i = 0; i < ARRAY_SIZE(events->warm); i++) {
-                if (fds != NULL)
-                        fds[i] = events->warm[i];
-                else
-                        cleanup_close(&events->warm[i]);
-                events->warm[i] = -1;
-        }
-        closer_close(closer, fds, fds != NULL ? ARRAY_SIZE(events->warm) : 0);
-}
-
 static int open_more(const struct event_request *request, struct event_level *level, struct closer *closer,
                      struct event_set *events)
 {
         int r;
 
-        if (warm_up(request, level, events))
+        if (request->warm != NULL && level->tracepoints && warm_up(request->warm, request->tracefs))
                 return 1;
         if (request->is_cgroup)
                 return open_cgroup(request, level, closer, events);
@@ -306,7 +283,6 @@ int events_add_process(const struct event_request *request, struct event_level *
 
         added.from_exec = false;
         added.is_cgroup = false;
-        events->n_warm = ARRAY_SIZE(events->warm); /* the trace has enabled the tracepoints */
         while (r == 1 || (r == EVENTS_NO_THREAD && n_tries++ < MAX_TRIES && !target_is_dead(added.target))) {
                 if (r == EVENTS_NO_THREAD)
                         events_reset(events, closer);
@@ -353,7 +329,6 @@ void events_reset(struct event_set *events, struct closer *closer)
 void events_close(struct event_set *events, struct closer *closer)
 {
         events_reset(events, closer);
-        cool_down(events, closer);
         free(events->events);
         *events = EVENT_SET_INIT;
 }

@@ -20,15 +20,12 @@ struct event_set {
         size_t n_visited;              /* of them, while opening */
         size_t n_leader_end;           /* events up to the leader's last one; 0 = it has none */
         int n_passes;
-        int warm[2]; /* tracepoint events of our own task that count nothing: keep the tracepoints registered; else -1
-                      */
-        size_t n_warm;
         int counters[2];    /* FROM_EXEC: MIN and MAJ counted from now on, not from the exec; else -1 */
         bool is_given_back; /* too few descriptors: these go, then fewer are opened */
         bool is_uncertain;  /* threads were born while we opened: whether they inherited every event is not known */
 };
 
-#define EVENT_SET_INIT ((struct event_set){.warm = {-1, -1}, .counters = {-1, -1}})
+#define EVENT_SET_INIT ((struct event_set){.counters = {-1, -1}})
 
 #define EVENTS_NO_THREAD 2
 

@@ -196,6 +196,8 @@ static int start_loop(struct monitor *monitor)
                 r = sd_event_set_watchdog(monitor->context.event, 1);
         if (r >= 0)
                 r = closer_new(&monitor->context.closer);
+        monitor->context.warm.event = monitor->context.event;
+        monitor->context.warm.closer = monitor->context.closer;
         monitor->context.children.event = monitor->context.event;
         monitor->context.complaints.event = monitor->context.event;
         return r < 0 ? r : 0;
@@ -232,6 +234,7 @@ static void monitor_deinit(struct monitor *monitor)
         complaints_deinit(&context->complaints);
         holders_free(context);
         children_deinit(&context->children);
+        warm_deinit(&context->warm);
         closer_free(context->closer);
         sd_event_source_disable_unref(monitor->listening);
         sd_event_source_disable_unref(monitor->accept_timer);

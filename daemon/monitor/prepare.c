@@ -115,6 +115,7 @@ struct event_request prepare_event_request(const struct attachment *trace, bool 
                 .target = &trace->target,
                 .rings = &trace->rings,
                 .tracefs = &trace->context->tracefs,
+                .warm = &trace->context->warm,
                 .from_exec = (trace->request.flags & LINK_ATTACH_FROM_EXEC) != 0,
                 .follow = (trace->request.flags & LINK_ATTACH_FOLLOW) != 0,
                 .is_cgroup = unit_cgroup(trace) >= 0,
