@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The signals of a runtime that preempts its threads, as Go's does: a timer wakes the scheduler thousands of times a
- * second, which sends SIGURG to every thread that computes, and never a second one before the first was heard of.
+ * second, which sends SIGURG to every thread, and never a second one before the first was heard of.
+ *
+ * A thread that computes hears of one when it has the processor, which among others who compute is not often. So there
+ * are threads that wait, too, which a signal wakes: enough of them for a storm on a machine that others keep busy.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
@@ -12,16 +16,19 @@
 #include "steadfast.h"
 
 #define N_COMPUTING 2
+#define N_WAITING 30
+#define N_THREADS (N_COMPUTING + N_WAITING)
+#define WAIT_MS 100
 #define TICK_NS 100000
 #define N_SPINS 10000
 
-static struct computing {
+static struct preempted {
         pthread_t thread;
         _Atomic pid_t tid;
         uint64_t n_sent;
         _Atomic uint64_t n_received;
-} computing[N_COMPUTING];
-static __thread struct computing *self;
+} threads[N_THREADS];
+static __thread struct preempted *self;
 
 static void on_preempt(int signo, siginfo_t *info, void *context)
 {
@@ -42,18 +49,29 @@ static void *compute(void *data)
         return NULL;
 }
 
+static void *wait_for_signals(void *data)
+{
+        self = data;
+        atomic_store(&self->tid, gettid());
+        while (!told_to_stop() || atomic_load(&self->tid) > 0)
+                (void)poll(NULL, 0, WAIT_MS);
+        return NULL;
+}
+
 static void storm_begin(void)
 {
         on_signal(SIGURG, on_preempt);
-        for (size_t i = 0; i < N_COMPUTING; i++) {
-                if (pthread_create(&computing[i].thread, NULL, compute, &computing[i]) != 0)
+        for (size_t i = 0; i < N_THREADS; i++) {
+                void *(*run)(void *) = i < N_COMPUTING ? compute : wait_for_signals;
+
+                if (pthread_create(&threads[i].thread, NULL, run, &threads[i]) != 0)
                         changed("creating a thread");
-                while (!atomic_load(&computing[i].tid))
+                while (!atomic_load(&threads[i].tid))
                         (void)sched_yield();
         }
 }
 
-static void preempt(struct computing *c)
+static void preempt(struct preempted *c)
 {
         uint64_t n_received = atomic_load(&c->n_received);
 
@@ -73,8 +91,8 @@ static void preempt(struct computing *c)
 static void storm_round(void)
 {
         rest_ns(TICK_NS);
-        for (size_t i = 0; i < N_COMPUTING; i++)
-                preempt(&computing[i]);
+        for (size_t i = 0; i < N_THREADS; i++)
+                preempt(&threads[i]);
 }
 
 /* What was lost never comes: then the supervisor sees that the numbers differ. */
@@ -82,13 +100,13 @@ static void storm_end(void)
 {
         uint64_t until = now_ns() + 5000000000ULL;
 
-        for (size_t i = 0; i < N_COMPUTING; i++) {
-                while (atomic_load(&computing[i].n_received) != computing[i].n_sent && now_ns() < until)
+        for (size_t i = 0; i < N_THREADS; i++) {
+                while (atomic_load(&threads[i].n_received) != threads[i].n_sent && now_ns() < until)
                         (void)sched_yield();
-                if (atomic_load(&computing[i].n_received) < computing[i].n_sent)
-                        count(COUNT_LOST, computing[i].n_sent - computing[i].n_received);
-                atomic_store(&computing[i].tid, -1);
-                (void)pthread_join(computing[i].thread, NULL);
+                if (atomic_load(&threads[i].n_received) < threads[i].n_sent)
+                        count(COUNT_LOST, threads[i].n_sent - threads[i].n_received);
+                atomic_store(&threads[i].tid, -1);
+                (void)pthread_join(threads[i].thread, NULL);
         }
 }
 
