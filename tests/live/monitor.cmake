@@ -5,12 +5,12 @@ foreach(part link files service hold exec follow)
         add_executable(monitor_${part} ${CMAKE_CURRENT_LIST_DIR}/monitor_${part}.c)
         target_link_libraries(monitor_${part} PRIVATE monitor_support)
         add_test(NAME live/monitor_${part} COMMAND monitor_${part})
-        set_tests_properties(live/monitor_${part} PROPERTIES LABELS live SKIP_RETURN_CODE 77 TIMEOUT 120)
+        set_tests_properties(live/monitor_${part} PROPERTIES LABELS live SKIP_RETURN_CODE 77 TIMEOUT 480)
 endforeach()
 
 # The same authorization with system calls that fail; LeakSanitizer cannot work under strace, which is a tracer itself.
 add_executable(live_denials ${CMAKE_CURRENT_LIST_DIR}/denials.c)
 target_link_libraries(live_denials PRIVATE monitor)
 add_test(NAME live/denials COMMAND live_denials)
-set_tests_properties(live/denials PROPERTIES LABELS live SKIP_RETURN_CODE 77 TIMEOUT 60
+set_tests_properties(live/denials PROPERTIES LABELS live SKIP_RETURN_CODE 77 TIMEOUT 240
         ENVIRONMENT "ASAN_OPTIONS=detect_leaks=0")

@@ -149,7 +149,7 @@ static void test_stressor(const char *name, int depth, uint64_t n_faults)
 {
         char option[32];
         /* Many of the maps of "mmap" are populated, which makes no fault: let them be small, and more of them. */
-        const char *argv[] = {"stress-ng", "-q", option, "1", "--mmap-bytes", "8m", "--timeout", "60", NULL};
+        const char *argv[] = {"stress-ng", "-q", option, "1", "--mmap-bytes", "8m", "--timeout", "300", NULL};
         struct child stress;
         struct client client;
         pid_t worker;
