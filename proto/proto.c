@@ -88,6 +88,7 @@ static void get_frames(struct wire_reader *reader, struct proto_frames *ret);
 #define CONSTANT(type, value) wire_put_##type(writer, value);
 #define NESTED(name, field) put_##name(writer, &m->field);
 #define OPTIONAL(name, field) NESTED(name, field)
+#define OPTIONAL_NUMBER(type, field) NUMBER(type, field)
 #define RESERVED(n_bytes) wire_put_zeros(writer, n_bytes);
 #define GROUP(name, fields)                                                                                            \
         static void put_##name(struct wire_writer *writer, const struct proto_##name *m)                               \
@@ -109,6 +110,9 @@ static void get_frames(struct wire_reader *reader, struct proto_frames *ret);
 #define OPTIONAL(name, field)                                                                                          \
         if (reader->offset < reader->n_bytes)                                                                          \
         NESTED(name, field)
+#define OPTIONAL_NUMBER(type, field)                                                                                   \
+        if (reader->offset < reader->n_bytes)                                                                          \
+        NUMBER(type, field)
 #define RESERVED(n_bytes) (void)wire_get_bytes(reader, n_bytes);
 #define GROUP(name, fields)                                                                                            \
         static void get_##name(struct wire_reader *reader, struct proto_##name *m)                                     \

@@ -22,7 +22,7 @@
 #include "proto/vocabulary.h"
 
 #define PROTO_MAJOR 1
-#define PROTO_MINOR 1
+#define PROTO_MINOR 2
 #define PROTO_MAGIC UINT32_C(0x4c544c46) /* "FLTL" */
 #define PROTO_HEADER_BYTES 32
 #define PROTO_FRAME_MAX_BYTES (128 * 1024)
@@ -89,6 +89,10 @@ struct proto_welcome {
 #define PROTO_ATTACH_FROM_EXEC 1 /* the target waits before its execve(2); count from that exec on */
 #define PROTO_ATTACH_FOLLOW 2    /* children too, and what they execute */
 #define PROTO_ATTACH_UNMAPS 4    /* have the kernel report munmap(2) and mremap(2), at a price for every process */
+#define PROTO_ATTACH_LINES 8     /* source lines and inlined functions of the frames of stacks */
+
+#define PROTO_STACK_AUTO UINT32_MAX           /* in a request: as many bytes as the daemon thinks best */
+#define PROTO_STACK_MAX_BYTES UINT32_C(65528) /* perf_event_open(2), sample_stack_user */
 
 struct proto_attach {
         uint32_t req;         /* chosen by the client, returned in ATTACHED or ERROR */
@@ -99,6 +103,7 @@ struct proto_attach {
         uint64_t count_limit; /* end after so many delivered faults; 0 = none */
         struct proto_filter filter;
         struct proto_string unit; /* pid 0: a systemd unit ("nginx.service") or the path of a cgroup; else empty */
+        uint32_t stack_bytes;     /* of each fault's stack to copy: 0 = no stacks, PROTO_STACK_AUTO, or that many */
 };
 
 /* What the client had received of the trace when the engine died: the new engine continues the ledger from here. */
@@ -128,6 +133,7 @@ struct proto_attached {
         uint64_t kernel_base; /* anchors counted before this subscription began */
         uint64_t lost_base;
         struct proto_string comm;
+        uint32_t stack_bytes; /* as granted; 0 = no stacks */
 };
 
 struct proto_error {
@@ -203,7 +209,12 @@ struct proto_end {
 #define PROTO_MAX_FRAMES 128
 #define PROTO_REGISTERS 18 /* rax rbx rcx rdx rsi rdi rbp rsp r8 .. r15 rip eflags */
 
-enum frame_method { FRAME_BY_REGISTERS = 1, FRAME_BY_CFI = 2, FRAME_BY_POINTER = 3 };
+enum frame_method {
+        FRAME_BY_REGISTERS = 1, /* where the thread was, or was interrupted by a signal */
+        FRAME_BY_CFI = 2,       /* unwind tables */
+        FRAME_BY_POINTER = 3,   /* frame pointer */
+        FRAME_BY_KERNEL = 4,    /* the kernel's own chain, of kernel code */
+};
 
 struct proto_frame {
         uint64_t addr;
@@ -274,6 +285,20 @@ enum def_kind {
         DEF_MAP = 2,
         DEF_PLACE = 3,
         DEF_THREAD = 4,
+        DEF_STACK = 5,
+        DEF_LINE = 6,
+};
+
+#define PROTO_STACK_MAX_FRAMES 1024
+#define PROTO_STACK_FRAME_BYTES 20
+#define PROTO_STACK_CUT 1 /* the stack goes on above the last frame: its bytes were not copied */
+
+/* A frame of a DEF_STACK. */
+struct proto_stack_frame {
+        uint64_t addr;
+        uint32_t place; /* definition id, 0 = none; of a return address: that of the call before it */
+        uint32_t line;  /* definition id, 0 = none */
+        uint8_t by;     /* enum frame_method */
 };
 
 struct proto_def {
@@ -294,6 +319,18 @@ struct proto_def {
                         int32_t pid, tid;
                         uint32_t comm; /* string id */
                 } thread;
+                struct {
+                        uint8_t flags; /* PROTO_STACK_* */
+                        uint32_t n_frames;
+                        /* To encode: frames, innermost first. Decoded: encoded, to be read by proto_stack_frame(). */
+                        const struct proto_stack_frame *frames;
+                        const uint8_t *encoded;
+                } stack;
+                struct {
+                        uint32_t function, file; /* string ids, 0 = not known */
+                        uint32_t line;           /* 0 = not known */
+                        uint32_t outer;          /* DEF_LINE of the function that this one is inlined into; 0 = none */
+                } line;
         };
 };
 
@@ -318,7 +355,7 @@ struct proto_event {
         uint32_t place;  /* of addr */
         uint32_t code;   /* place of ip */
         uint32_t caller; /* place of caller_ip */
-        uint32_t stack;  /* 0: stacks are not collected */
+        uint32_t stack;  /* 0: stacks are not collected, or this one could not be */
         uint16_t cpu;
         uint8_t outcome;
         uint8_t cause;
@@ -369,7 +406,7 @@ int proto_encode_empty(struct proto_buffer *buffer, uint32_t trace, enum message
  * finish() sets header->length, writes the header and returns the frame's length. A frame does not grow beyond
  * PROTO_FRAME_MAX_BYTES: append returns -ENOBUFS and adds nothing, finish returns -ENOBUFS and takes the frame back.
  * append_def() cuts a DEF_STRING at PROTO_STRING_MAX_BYTES (it is a name to be shown); -EINVAL for a kind that is not
- * in enum def_kind.
+ * in enum def_kind and for a DEF_STACK of more than PROTO_STACK_MAX_FRAMES.
  */
 int proto_begin_frame(struct proto_buffer *buffer) MUST_CHECK;
 int proto_append_def(struct proto_buffer *buffer, const struct proto_def *def) MUST_CHECK;
@@ -382,3 +419,5 @@ void proto_get_event(const uint8_t *from, struct proto_event *ret);
 
 /* Next definition of a DICT body at *offset, which advances. 0; -EBADMSG. An unknown kind sets kind and id only. */
 int proto_decode_def(const uint8_t *body, size_t n_bytes, size_t *offset, struct proto_def *ret) MUST_CHECK;
+/* Frame `index` (below n_frames) of a decoded DEF_STACK. */
+struct proto_stack_frame proto_stack_frame(const struct proto_def *def, uint32_t index);

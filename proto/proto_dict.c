@@ -16,8 +16,26 @@
 #define DEF_HEADER_BYTES 8 /* u16 size, u8 kind, u8 reserved, u32 id */
 
 _Static_assert(DEF_HEADER_BYTES + 2 + PROTO_STRING_MAX_BYTES <= UINT16_MAX, "a record's size fits its u16");
+_Static_assert(DEF_HEADER_BYTES + 8 + PROTO_STACK_MAX_FRAMES * PROTO_STACK_FRAME_BYTES <= UINT16_MAX,
+               "so does that of the longest stack");
 
-/* 0, or -EINVAL for a kind without a layout. */
+static void put_stack(struct wire_writer *writer, const struct proto_def *def)
+{
+        wire_put_u8(writer, def->stack.flags);
+        wire_put_zeros(writer, 3);
+        wire_put_u32(writer, def->stack.n_frames);
+        for (uint32_t i = 0; i < def->stack.n_frames; i++) {
+                const struct proto_stack_frame *frame = &def->stack.frames[i];
+
+                wire_put_u64(writer, frame->addr);
+                wire_put_u32(writer, frame->place);
+                wire_put_u32(writer, frame->line);
+                wire_put_u8(writer, frame->by);
+                wire_put_zeros(writer, 3);
+        }
+}
+
+/* 0, or -EINVAL for a kind without a layout, or a stack of too many frames. */
 static int put_def_fields(struct wire_writer *writer, const struct proto_def *def)
 {
         switch (def->kind) {
@@ -43,8 +61,41 @@ static int put_def_fields(struct wire_writer *writer, const struct proto_def *de
                 wire_put_i32(writer, def->thread.tid);
                 wire_put_u32(writer, def->thread.comm);
                 return 0;
+        case DEF_STACK:
+                if (def->stack.n_frames > PROTO_STACK_MAX_FRAMES)
+                        return -EINVAL;
+                put_stack(writer, def);
+                return 0;
+        case DEF_LINE:
+                wire_put_u32(writer, def->line.function);
+                wire_put_u32(writer, def->line.file);
+                wire_put_u32(writer, def->line.line);
+                wire_put_u32(writer, def->line.outer);
+                return 0;
         }
         return -EINVAL;
+}
+
+static void get_stack(struct wire_reader *reader, struct proto_def *def)
+{
+        def->stack.flags = wire_get_u8(reader);
+        (void)wire_get_bytes(reader, 3);
+        def->stack.n_frames = wire_get_u32(reader);
+        reader->failed |= def->stack.n_frames > PROTO_STACK_MAX_FRAMES;
+        if (!reader->failed)
+                def->stack.encoded = wire_get_bytes(reader, def->stack.n_frames * PROTO_STACK_FRAME_BYTES);
+}
+
+struct proto_stack_frame proto_stack_frame(const struct proto_def *def, uint32_t index)
+{
+        struct wire_reader reader = {.data = def->stack.encoded,
+                                     .n_bytes = def->stack.n_frames * PROTO_STACK_FRAME_BYTES,
+                                     .offset = index * PROTO_STACK_FRAME_BYTES};
+
+        return (struct proto_stack_frame){.addr = wire_get_u64(&reader),
+                                          .place = wire_get_u32(&reader),
+                                          .line = wire_get_u32(&reader),
+                                          .by = wire_get_u8(&reader)};
 }
 
 static void get_def_fields(struct wire_reader *reader, struct proto_def *def)
@@ -74,6 +125,15 @@ static void get_def_fields(struct wire_reader *reader, struct proto_def *def)
                 def->thread.pid = wire_get_i32(reader);
                 def->thread.tid = wire_get_i32(reader);
                 def->thread.comm = wire_get_u32(reader);
+                break;
+        case DEF_STACK:
+                get_stack(reader, def);
+                break;
+        case DEF_LINE:
+                def->line.function = wire_get_u32(reader);
+                def->line.file = wire_get_u32(reader);
+                def->line.line = wire_get_u32(reader);
+                def->line.outer = wire_get_u32(reader);
                 break;
         }
 }

@@ -40,16 +40,30 @@
         }
 EVERY_MESSAGE(DEFINE)
 
+/* All frames of a decoded stack, as they are sent. */
+static struct proto_def with_frames(const struct proto_def *def, struct proto_stack_frame *frames)
+{
+        struct proto_def again = *def;
+
+        for (uint32_t i = 0; i < def->stack.n_frames; i++)
+                frames[i] = proto_stack_frame(def, i);
+        again.stack.frames = frames;
+        return again;
+}
+
 static void try_dict(const uint8_t *body, size_t n_bytes)
 {
-        uint8_t data[BUFFER_BYTES];
+        struct proto_stack_frame frames[PROTO_STACK_MAX_FRAMES];
+        uint8_t data[UINT16_MAX];
         size_t offset = 0, before = 0;
         struct proto_def def;
 
         while (proto_decode_def(body, n_bytes, &offset, &def) == 0) {
                 struct proto_buffer buffer = {.data = data, .size_bytes = sizeof(data)};
-                bool known = def.kind >= DEF_STRING && def.kind <= DEF_THREAD;
+                bool known = def.kind >= DEF_STRING && def.kind <= DEF_LINE;
 
+                if (def.kind == DEF_STACK)
+                        def = with_frames(&def, frames);
                 fuzz_promise(offset > before && offset <= n_bytes);
                 fuzz_promise((proto_append_def(&buffer, &def) == 0) == known);
                 fuzz_promise(buffer.n_bytes <= offset - before); /* the record may have had a tail */

@@ -15,10 +15,10 @@
 
 #include "proto/proto.h"
 
-#define STREAM_KINDS (DEF_THREAD + 1)
+#define STREAM_KINDS (DEF_LINE + 1)
 
 struct stream {
-        struct proto_def *defs[STREAM_KINDS]; /* by kind; id i at i - 1; strings are owned */
+        struct proto_def *defs[STREAM_KINDS]; /* by kind; id i at i - 1; strings and frames of stacks are owned */
         uint32_t n_defs[STREAM_KINDS], size_defs[STREAM_KINDS];
         uint32_t n_all; /* of this epoch */
         uint32_t n_resets;
@@ -35,6 +35,8 @@ static inline void stream_forget(struct stream *stream)
 {
         for (uint32_t i = 0; i < stream->n_defs[DEF_STRING]; i++)
                 free((char *)(uintptr_t)stream->defs[DEF_STRING][i].string.data);
+        for (uint32_t i = 0; i < stream->n_defs[DEF_STACK]; i++)
+                free((uint8_t *)(uintptr_t)stream->defs[DEF_STACK][i].stack.encoded);
         memset(stream->n_defs, 0, sizeof(stream->n_defs));
         stream->n_all = 0;
 }
@@ -79,15 +81,26 @@ static inline void stream_check_references(const struct stream *stream, const st
                 stream_check_string(stream, def->place.symbol);
         } else if (def->kind == DEF_THREAD) {
                 stream_check_string(stream, def->thread.comm);
+        } else if (def->kind == DEF_LINE) {
+                stream_check_string(stream, def->line.function);
+                stream_check_string(stream, def->line.file);
         }
+}
+
+static inline void *stream_copy(const void *bytes, size_t n_bytes)
+{
+        void *copy = malloc(n_bytes ? n_bytes : 1);
+
+        assert_non_null(copy);
+        memcpy(copy, bytes, n_bytes);
+        return copy;
 }
 
 static inline void stream_add(struct stream *stream, struct proto_def def)
 {
         uint32_t n;
-        char *copy;
 
-        assert_in_range(def.kind, DEF_STRING, DEF_THREAD);
+        assert_in_range(def.kind, DEF_STRING, DEF_LINE);
         stream_check_references(stream, &def);
         n = stream->n_defs[def.kind]++;
         stream->n_all++;
@@ -99,10 +112,10 @@ static inline void stream_add(struct stream *stream, struct proto_def def)
         }
         if (def.kind == DEF_STRING) {
                 assert_in_range(def.string.n_bytes, 1, PROTO_STRING_MAX_BYTES);
-                copy = malloc(def.string.n_bytes);
-                assert_non_null(copy);
-                memcpy(copy, def.string.data, def.string.n_bytes);
-                def.string.data = copy;
+                def.string.data = stream_copy(def.string.data, def.string.n_bytes);
+        } else if (def.kind == DEF_STACK) {
+                def.stack.encoded =
+                        stream_copy(def.stack.encoded, (size_t)def.stack.n_frames * PROTO_STACK_FRAME_BYTES);
         }
         stream->defs[def.kind][n] = def;
 }

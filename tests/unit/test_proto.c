@@ -23,14 +23,15 @@
 #define FIELDS_FILTER(N, S) \
         N(filter.outcomes) N(filter.causes) N(filter.accesses) N(filter.min_latency_ns) S(filter.map_glob)
 #define FIELDS_hello(N, S) N(major) N(minor) N(features) S(client)
-#define FIELDS_attach(N, S) N(req) N(pid) N(detail) N(flags) N(count_limit) FIELDS_FILTER(N, S) N(ptrace) S(unit)
+#define FIELDS_attach(N, S) N(req) N(pid) N(detail) N(flags) N(count_limit) FIELDS_FILTER(N, S) N(ptrace) S(unit) \
+        N(stack_bytes)
 #define FIELDS_resume(N, S) \
         N(req) N(kernel_base) N(lost_base) N(n_received) N(n_filtered) N(n_dropped) N(n_incomplete) \
         N(count_limit) FIELDS_FILTER(N, S)
 #define FIELDS_ping(N, S) N(cookie)
 #define FIELDS_welcome(N, S) N(major) N(minor) N(features) N(event_bytes) N(frame_max_bytes) S(version)
 #define FIELDS_attached(N, S) \
-        N(req) N(pid) N(detail) N(n_threads) N(time_ns) N(kernel_base) N(lost_base) S(comm) N(ptrace)
+        N(req) N(pid) N(detail) N(n_threads) N(time_ns) N(kernel_base) N(lost_base) S(comm) N(ptrace) N(stack_bytes)
 #define FIELDS_error(N, S) N(req) N(error) S(text)
 #define FIELDS_drops(N, S) \
         N(n_faults[0]) N(n_faults[1]) N(n_faults[2]) N(n_faults[3]) N(n_faults[4]) N(n_faults[5]) N(n_faults[6]) \
@@ -75,14 +76,14 @@
         M(gap, GAP, 1, 0)                                                                                              \
         M(end, END, 1, 0)                                                                                              \
         M(bye, BYE, 1, 0)
-#define MESSAGES_THAT_GREW(M)                                                                                          \
-        M(attach, ATTACH, 2, 0)                                                                                        \
-        M(attached, ATTACHED, 1, 0)                                                                                    \
-        M(life, LIFE, 1, 0)
+#define MESSAGES_THAT_GREW_IN_1_1(M) M(life, LIFE, 1, 0)
+#define MESSAGES_THAT_GREW_IN_1_2(M)                                                                                   \
+        M(attach, ATTACH, 2, 4)                                                                                        \
+        M(attached, ATTACHED, 1, 4)
 #define MESSAGES_OF_1_1(M)                                                                                             \
         M(signal, SIGNAL, 1, LONGEST_TAIL_OF_SIGNAL)                                                                   \
         M(revoked, REVOKED, 1, 0)
-#define EVERY_MESSAGE(M) MESSAGES_OF_1_0(M) MESSAGES_THAT_GREW(M) MESSAGES_OF_1_1(M)
+#define EVERY_MESSAGE(M) MESSAGES_OF_1_0(M) MESSAGES_THAT_GREW_IN_1_1(M) MESSAGES_THAT_GREW_IN_1_2(M) MESSAGES_OF_1_1(M)
 
 _Static_assert(N_OUTCOMES == 7, "FIELDS_drops lists every outcome");
 
@@ -253,10 +254,14 @@ static void test_headers_of_messages(void **state)
         }
 }
 
-/* ATTACH of version 1.0 ended before its unit. */
+/* ATTACH of version 1.0 ended before its unit, that of 1.1 and ATTACHED before the bytes of the stack. */
 static bool is_whole_for_an_older_peer(const struct message *message, const struct fill *fill, size_t n_missing)
 {
-        return message->type == MESSAGE_ATTACH && n_missing == 2 + (size_t)fill->text.n_bytes;
+        const size_t n_stack = sizeof(uint32_t), n_unit = 2 + (size_t)fill->text.n_bytes;
+
+        if (message->type == MESSAGE_ATTACH)
+                return n_missing == n_stack || n_missing == n_stack + n_unit;
+        return message->type == MESSAGE_ATTACHED && n_missing == n_stack;
 }
 
 static void test_every_truncation_is_refused(void **state)
@@ -370,12 +375,36 @@ static void test_golden_bytes(void **state)
         MESSAGES_OF_1_1(CHECK)
 #undef CHECK
 #define CHECK(name, type, n_strings, n_behind) check_golden(#name "_1_1", MESSAGE_##type);
-        MESSAGES_THAT_GREW(CHECK)
+        MESSAGES_THAT_GREW_IN_1_1(CHECK)
+#undef CHECK
+#define CHECK(name, type, n_strings, n_behind) check_golden(#name "_1_2", MESSAGE_##type);
+        MESSAGES_THAT_GREW_IN_1_2(CHECK)
 #undef CHECK
 }
 
+/* What version 1.1 sent is understood, and what it did not send is 0. */
+static void test_bytes_of_version_1_1(void **state)
+{
+        uint8_t bytes[GOLDEN_MAX_BYTES];
+        struct proto_attached attached, old_attached;
+        struct proto_attach attach, old_attach;
+        size_t n;
+
+        fill_attach(&attach, sample_fill);
+        attach.stack_bytes = 0;
+        n = golden_load("attach_1_1", bytes);
+        assert_int_equal(proto_decode_attach(bytes + PROTO_HEADER_BYTES, n - PROTO_HEADER_BYTES, &old_attach), 0);
+        same_attach(&old_attach, &attach);
+
+        fill_attached(&attached, sample_fill);
+        attached.stack_bytes = 0;
+        n = golden_load("attached_1_1", bytes);
+        assert_int_equal(proto_decode_attached(bytes + PROTO_HEADER_BYTES, n - PROTO_HEADER_BYTES, &old_attached), 0);
+        same_attached(&old_attached, &attached);
+}
+
 /* What version 1.0 sent is understood, and what it did not send is empty. */
-static void test_bytes_of_an_older_peer(void **state)
+static void test_bytes_of_version_1_0(void **state)
 {
         uint8_t bytes[GOLDEN_MAX_BYTES];
         struct proto_attached attached, old_attached;
@@ -385,6 +414,7 @@ static void test_bytes_of_an_older_peer(void **state)
 
         fill_attach(&attach, sample_fill);
         attach.ptrace = PTRACE_MODE_AUTO;
+        attach.stack_bytes = 0;
         attach.unit = (struct proto_string){0};
         n = golden_load("attach", bytes);
         assert_int_equal(proto_decode_attach(bytes + PROTO_HEADER_BYTES, n - PROTO_HEADER_BYTES, &old_attach), 0);
@@ -394,6 +424,7 @@ static void test_bytes_of_an_older_peer(void **state)
 
         fill_attached(&attached, sample_fill);
         attached.ptrace = 0;
+        attached.stack_bytes = 0;
         n = golden_load("attached", bytes);
         assert_int_equal(proto_decode_attached(bytes + PROTO_HEADER_BYTES, n - PROTO_HEADER_BYTES, &old_attached), 0);
         same_attached(&old_attached, &attached);
@@ -545,7 +576,8 @@ int main(void)
                 cmocka_unit_test(test_too_long_strings_are_not_sent),
                 cmocka_unit_test(test_hostile_string_lengths),
                 cmocka_unit_test(test_golden_bytes),
-                cmocka_unit_test(test_bytes_of_an_older_peer),
+                cmocka_unit_test(test_bytes_of_version_1_1),
+                cmocka_unit_test(test_bytes_of_version_1_0),
                 cmocka_unit_test(test_pong_is_ping_with_another_type),
                 cmocka_unit_test(test_messages_without_a_body),
                 cmocka_unit_test(test_no_message_is_missing_here),

@@ -99,6 +99,21 @@ static void assert_same_string(const struct proto_string *a, const struct proto_
         assert_memory_equal(a->data, b->data, b->n_bytes);
 }
 
+/* Decoded frames are those that were encoded. */
+static void assert_same_stack(const struct proto_def *decoded, const struct proto_def *encoded)
+{
+        assert_int_equal(decoded->stack.flags, encoded->stack.flags);
+        assert_int_equal(decoded->stack.n_frames, encoded->stack.n_frames);
+        for (uint32_t i = 0; i < encoded->stack.n_frames; i++) {
+                const struct proto_stack_frame a = proto_stack_frame(decoded, i), *b = &encoded->stack.frames[i];
+
+                assert_true(a.addr == b->addr);
+                assert_int_equal(a.place, b->place);
+                assert_int_equal(a.line, b->line);
+                assert_int_equal(a.by, b->by);
+        }
+}
+
 static void assert_same_def(const struct proto_def *a, const struct proto_def *b)
 {
         assert_int_equal(a->kind, b->kind);
@@ -125,12 +140,27 @@ static void assert_same_def(const struct proto_def *a, const struct proto_def *b
                 assert_int_equal(a->thread.tid, b->thread.tid);
                 assert_int_equal(a->thread.comm, b->thread.comm);
                 break;
+        case DEF_STACK:
+                assert_same_stack(a, b);
+                break;
+        case DEF_LINE:
+                assert_int_equal(a->line.function, b->line.function);
+                assert_int_equal(a->line.file, b->line.file);
+                assert_int_equal(a->line.line, b->line.line);
+                assert_int_equal(a->line.outer, b->line.outer);
+                break;
         default:
                 fail_msg("no comparison for kind %d", b->kind);
         }
 }
 
 static char long_text[PROTO_STRING_MAX_BYTES + 1];
+
+static struct proto_stack_frame most_frames[PROTO_STACK_MAX_FRAMES + 1];
+static const struct proto_stack_frame two_frames[] = {
+        {.addr = UINT64_MAX, .place = UINT32_MAX, .line = 0xfffffffe, .by = 0xfd},
+        {.addr = 0x80000000, .place = 1, .line = 2, .by = FRAME_BY_KERNEL},
+};
 
 #define EXTREME_ID UINT32_MAX
 static const struct proto_def defs[] = {
@@ -145,12 +175,17 @@ static const struct proto_def defs[] = {
         {.kind = DEF_PLACE, .id = EXTREME_ID, .place = {UINT32_MAX, 0xfffffffe, 0xfffffffd, UINT64_MAX}},
         {.kind = DEF_THREAD, .id = 1},
         {.kind = DEF_THREAD, .id = EXTREME_ID, .thread = {INT32_MIN, INT32_MAX, UINT32_MAX}},
+        {.kind = DEF_STACK, .id = 1},
+        {.kind = DEF_STACK, .id = EXTREME_ID, .stack = {.flags = 0xff, .n_frames = 2, .frames = two_frames}},
+        {.kind = DEF_STACK, .id = 2, .stack = {.n_frames = PROTO_STACK_MAX_FRAMES, .frames = most_frames}},
+        {.kind = DEF_LINE, .id = 1},
+        {.kind = DEF_LINE, .id = EXTREME_ID, .line = {UINT32_MAX, 0xfffffffe, 0xfffffffd, 0xfffffffc}},
 };
 
 /* A record in a buffer of its own size. */
 static uint8_t *encode_def(const struct proto_def *def, size_t *ret_n_bytes)
 {
-        static uint8_t data[PROTO_STRING_MAX_BYTES + 64];
+        static uint8_t data[UINT16_MAX];
         struct proto_buffer buffer = {.data = data, .size_bytes = sizeof(data)};
         uint8_t *copy;
 
@@ -273,6 +308,25 @@ static void test_unknown_kinds_are_passed_on(void **state)
         assert_int_equal(buffer.n_bytes, 0);
 }
 
+/* Neither sent nor believed, however long the record is. */
+static void test_too_many_frames(void **state)
+{
+        static uint8_t record[UINT16_MAX];
+        const struct proto_def def = {
+                .kind = DEF_STACK, .id = 1, .stack = {.n_frames = ARRAY_SIZE(most_frames), .frames = most_frames}};
+        struct proto_buffer buffer = {.data = record, .size_bytes = sizeof(record)};
+
+        assert_int_equal(proto_append_def(&buffer, &def), -EINVAL);
+        assert_int_equal(buffer.n_bytes, 0);
+        memset(record, 0, sizeof(record));
+        wire_store_u16(record, sizeof(record));
+        record[2] = DEF_STACK;
+        wire_store_u32(record + 12, PROTO_STACK_MAX_FRAMES + 1);
+        refuse_def(record, sizeof(record), 0);
+        wire_store_u32(record + 12, UINT32_MAX);
+        refuse_def(record, sizeof(record), 0);
+}
+
 static void test_wild_offsets(void **state)
 {
         static const uint8_t body[16] = {16};
@@ -328,6 +382,30 @@ static void test_golden_dict(void **state)
         assert_int_equal(offset, n_body);
         assert_int_equal(def.kind, DEF_THREAD);
         assert_int_equal(def.thread.tid, 4243);
+}
+
+/* The kinds that came with version 1.2. */
+static void test_golden_dict_1_2(void **state)
+{
+        static const struct proto_stack_frame frames[] = {
+                {.addr = 0x7f1122334455, .place = 2, .line = 3, .by = FRAME_BY_REGISTERS},
+                {.addr = 0x55d0c09f1234, .place = 1, .by = FRAME_BY_CFI},
+        };
+        const struct proto_def stack = {
+                .kind = DEF_STACK,
+                .id = 1,
+                .stack = {.flags = PROTO_STACK_CUT, .n_frames = ARRAY_SIZE(frames), .frames = frames}};
+        const struct proto_def line = {
+                .kind = DEF_LINE, .id = 3, .line = {.function = 0x11, .file = 0x12, .line = 0x13, .outer = 2}};
+        struct proto_header header = {.type = MESSAGE_DICT, .trace = SAMPLE_TRACE, .count = 2, .dict_hw = 2};
+        uint8_t data[1024];
+        struct proto_buffer buffer = {.data = data, .size_bytes = sizeof(data)};
+
+        assert_int_equal(proto_begin_frame(&buffer), 0);
+        assert_int_equal(proto_append_def(&buffer, &line), 0);
+        assert_int_equal(proto_append_def(&buffer, &stack), 0);
+        assert_true(proto_finish_frame(&buffer, &header) > 0);
+        assert_golden("dict_1_2", data, buffer.n_bytes);
 }
 
 /* A frame grows to its limit and not beyond, wherever in the buffer it began. */
@@ -431,6 +509,8 @@ int main(void)
                 cmocka_unit_test(test_long_names_are_cut),
                 cmocka_unit_test(test_defs_need_room),
                 cmocka_unit_test(test_golden_dict),
+                cmocka_unit_test(test_golden_dict_1_2),
+                cmocka_unit_test(test_too_many_frames),
                 cmocka_unit_test(test_frames_are_bounded),
                 cmocka_unit_test(test_too_large_a_frame_is_taken_back),
                 cmocka_unit_test(test_header_round_trip),
