@@ -124,7 +124,10 @@ static int start_session(struct trace_command *t)
                                              .from_exec = options->command != NULL,
                                              .follow = options->follow,
                                              .unmaps = options->unmaps,
+                                             .lines = options->lines,
+                                             .demangle = !options->raw_symbols,
                                              .ptrace = options->ptrace,
+                                             .stack_bytes = options->stack_bytes,
                                              .unit = options->unit};
         int r;
 
@@ -163,13 +166,22 @@ static int exit_status(struct trace_command *t)
         return command_status;
 }
 
+static void finish(struct trace_command *t)
+{
+        if (!t->kind->finish || t->cancelled || t->quiet_end || !any_attached(&t->session))
+                return;
+        if (t->kind->finish(t->options, t->view) < 0)
+                t->failed = true;
+        trace_flush(t);
+}
+
 static int run(struct trace_command *t)
 {
         int r;
 
         r = trace_catch_signals(t);
         output_open(&t->output);
-        t->view = trace_make_view(t->options, &t->output);
+        t->view = t->kind->make_view(t->options, &t->output);
         if (r < 0 || !t->view) {
                 say("cannot start: %s", strerror(r < 0 ? -r : ENOMEM));
                 return EXIT_FAILURE;
@@ -185,13 +197,15 @@ static int run(struct trace_command *t)
                 step(t);
         trace_flush(t);
         conn_hang_up(&t->conn);
+        finish(t);
         return exit_status(t);
 }
 
-int cmd_trace(const struct options *options)
+int trace_run(const struct options *options, const struct trace_kind *kind)
 {
         struct trace_command t = {
                 .options = options,
+                .kind = kind,
                 .conn = {.fd = -1},
                 .child = CHILD_NONE,
                 .output = {.fd = STDOUT_FILENO},
@@ -203,8 +217,15 @@ int cmd_trace(const struct options *options)
         child_close(&t.child);
         conn_close(&t.conn);
         output_close(&t.output);
-        t.view = trace_free_view(options, t.view);
+        t.view = kind->free_view(options, t.view);
         if (t.signal_fd >= 0)
                 (void)close(t.signal_fd);
         return status;
+}
+
+int cmd_trace(const struct options *options)
+{
+        static const struct trace_kind kind = {.make_view = trace_make_view, .free_view = trace_free_view};
+
+        return trace_run(options, &kind);
 }

@@ -63,6 +63,30 @@ void json_put_dict_string(struct text *out, const char *key, const struct state 
                 json_put_bytes(out, key, string->data, string->n_bytes);
 }
 
+void json_put_symbol(struct text *out, const char *key, const struct state *state, uint32_t id)
+{
+        const struct proto_string name = state_symbol(state, id);
+
+        if (name.data)
+                json_put_bytes(out, key, name.data, name.n_bytes);
+}
+
+const struct memo *json_keep(struct text *scratch, struct memo *memo)
+{
+        static const struct memo empty;
+        char *data = scratch->failed ? NULL : malloc(scratch->n_bytes + 1);
+
+        if (!data) {
+                scratch->failed = true;
+                return &empty;
+        }
+        if (scratch->n_bytes > 0)
+                memcpy(data, scratch->data, scratch->n_bytes);
+        *memo = (struct memo){.data = data, .n_bytes = (uint32_t)scratch->n_bytes};
+        scratch->n_bytes = 0;
+        return memo;
+}
+
 void json_put_map_fields(struct text *out, const struct state *state, const struct dict_map *map)
 {
         json_put_address(out, "start", map->start);
@@ -76,7 +100,7 @@ void json_put_place_fields(struct text *out, const struct state *state, const st
 {
         json_put_dict_string(out, "image", state, place->image);
         json_put_dict_string(out, "section", state, place->section);
-        json_put_dict_string(out, "symbol", state, place->symbol);
+        json_put_symbol(out, "symbol", state, place->symbol);
 }
 
 void json_begin_line(struct text *out, const char *type)

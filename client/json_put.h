@@ -20,6 +20,15 @@ void json_put_address(struct text *out, const char *key, uint64_t value);
 /* Absent when the id is 0 or not defined. */
 void json_put_dict_string(struct text *out, const char *key, const struct state *state, uint32_t id);
 
+/* The same, of the name of a symbol. */
+void json_put_symbol(struct text *out, const char *key, const struct state *state, uint32_t id);
+
+/*
+ * What is in scratch becomes the memo, and scratch is empty again. Returns the memo, or an empty one when memory runs
+ * out; then scratch has failed.
+ */
+const struct memo *json_keep(struct text *scratch, struct memo *memo);
+
 /* "start", "end", "perms", "offset", "path" */
 void json_put_map_fields(struct text *out, const struct state *state, const struct dict_map *map);
 

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "client/cmd_flame.h"
+#include "client/cmd_stat.h"
 #include "client/cmd_trace.h"
 #include "client/options.h"
 
@@ -56,6 +58,10 @@ int main(int argc, char **argv)
                 options_put_usage(&text);
                 (void)fwrite(text.data, 1, text.n_bytes, stderr);
                 return EXIT_USAGE;
+        case ACTION_STAT:
+                return cmd_stat(&options);
+        case ACTION_FLAME:
+                return cmd_flame(&options);
         case ACTION_TRACE:
                 break;
         }

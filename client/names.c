@@ -5,6 +5,7 @@
  */
 #include "client/names.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "client/escape.h"
@@ -53,6 +54,18 @@ static uint32_t put_name(struct text *out, const struct state *state, uint32_t i
         return escape_terminal(out, name->data, name->n_bytes);
 }
 
+static uint32_t put_symbol(struct text *out, const struct state *state, uint32_t id)
+{
+        const struct proto_string name = state_symbol(state, id);
+
+        return name.n_bytes > 0 ? escape_terminal(out, name.data, name.n_bytes) : put_string(out, "?");
+}
+
+void names_put_symbol(struct text *out, const struct state *state, uint32_t id)
+{
+        (void)put_symbol(out, state, id);
+}
+
 /* The part behind the last slash; what begins with a bracket is no path, its slashes belong to the name. */
 static uint32_t put_base_name(struct text *out, const struct state *state, uint32_t id)
 {
@@ -77,6 +90,13 @@ static uint32_t put_part(struct text *out, const struct state *state, const char
         uint32_t n_cells = put_string(out, separator);
 
         return n_cells + put_name(out, state, id);
+}
+
+static uint32_t put_symbol_part(struct text *out, const struct state *state, const char *separator, uint32_t id)
+{
+        uint32_t n_cells = put_string(out, separator);
+
+        return n_cells + put_symbol(out, state, id);
 }
 
 const struct memo *names_of_thread(struct names *names, struct dict_thread *thread)
@@ -117,12 +137,12 @@ const struct memo *names_of_place(struct names *names, const struct state *state
                 if (place->section != 0)
                         n_cells += put_part(&names->scratch, state, "/", place->section);
                 if (place->symbol != 0)
-                        n_cells += put_part(&names->scratch, state, "/", place->symbol);
+                        n_cells += put_symbol_part(&names->scratch, state, "/", place->symbol);
         }
         return keep(names, &place->memo, n_cells);
 }
 
-static bool is_kernel(const struct state *state, uint32_t image)
+bool names_is_kernel(const struct state *state, uint32_t image)
 {
         static const char prefix[] = "[kernel";
         const struct dict_string *name = state_string(state, image);
@@ -132,17 +152,62 @@ static bool is_kernel(const struct state *state, uint32_t image)
 
 const struct memo *names_of_code(struct names *names, const struct state *state, struct dict_place *place)
 {
-        uint32_t part = place->symbol ? place->symbol : place->section;
         uint32_t n_cells = 0;
 
         if (place->code.data)
                 return &place->code;
-        if (place->symbol != 0 && is_kernel(state, place->image)) {
-                n_cells = put_part(&names->scratch, state, "kernel:", place->symbol);
+        if (place->symbol != 0 && names_is_kernel(state, place->image)) {
+                n_cells = put_symbol_part(&names->scratch, state, "kernel:", place->symbol);
         } else if (place->image != 0) {
                 n_cells = put_base_name(&names->scratch, state, place->image);
-                if (part != 0)
-                        n_cells += put_part(&names->scratch, state, "/", part);
+                if (place->symbol != 0)
+                        n_cells += put_symbol_part(&names->scratch, state, "/", place->symbol);
+                else if (place->section != 0)
+                        n_cells += put_part(&names->scratch, state, "/", place->section);
         }
         return keep(names, &place->code, n_cells);
+}
+
+const struct memo *names_of_frame_symbol(struct names *names, const struct state *state, struct dict_place *place)
+{
+        uint32_t n_cells = 0;
+
+        if (place->frame_symbol.data)
+                return &place->frame_symbol;
+        if (place->symbol != 0)
+                n_cells = put_symbol(&names->scratch, state, place->symbol);
+        else if (place->section != 0)
+                n_cells = put_name(&names->scratch, state, place->section);
+        return keep(names, &place->frame_symbol, n_cells);
+}
+
+const struct memo *names_of_frame_image(struct names *names, const struct state *state, struct dict_place *place)
+{
+        if (place->frame_image.data)
+                return &place->frame_image;
+        return keep(names, &place->frame_image, place->image ? put_base_name(&names->scratch, state, place->image) : 0);
+}
+
+const struct memo *names_of_line(struct names *names, const struct state *state, struct dict_line *line)
+{
+        if (line->name.data)
+                return &line->name;
+        return keep(names, &line->name, put_symbol(&names->scratch, state, line->function));
+}
+
+const struct memo *names_of_line_where(struct names *names, const struct state *state, struct dict_line *line)
+{
+        uint32_t n_cells = 0;
+
+        if (line->where.data)
+                return &line->where;
+        if (line->file != 0)
+                n_cells = put_base_name(&names->scratch, state, line->file);
+        if (line->file != 0 && line->line != 0) {
+                size_t before = names->scratch.n_bytes;
+
+                text_printf(&names->scratch, ":%" PRIu32, line->line);
+                n_cells += (uint32_t)(names->scratch.n_bytes - before);
+        }
+        return keep(names, &line->where, n_cells);
 }

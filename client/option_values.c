@@ -6,9 +6,12 @@
 #include "client/option_values.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "client/escape.h"
+
+enum { STACK_LEAST_BYTES = 8 };
 
 /* "unknown" is a cause that a fault can have; an access that is not known is none to ask for. */
 const struct option_words option_outcomes = {"outcome", outcome_text, OUTCOME_MINOR, N_OUTCOMES};
@@ -98,7 +101,7 @@ int option_parse_time(const char *option, const char *word, uint64_t default_uni
         return -EINVAL;
 }
 
-int option_parse_count(const char *word, uint64_t *ret, struct text *complaint)
+int option_parse_count(const char *option, const char *of_what, const char *word, uint64_t *ret, struct text *complaint)
 {
         uint64_t count;
         const char *rest = option_parse_digits(word, &count);
@@ -107,9 +110,30 @@ int option_parse_count(const char *word, uint64_t *ret, struct text *complaint)
                 *ret = count;
                 return 0;
         }
-        text_put_string(complaint, "--count=");
+        text_printf(complaint, "--%s=", option);
         option_put_quoted(complaint, word);
-        text_put_string(complaint, " is not a number of faults; write a whole number above 0");
+        text_printf(complaint, " is not a number of %s; write a whole number above 0", of_what);
+        return -EINVAL;
+}
+
+int option_parse_stack(const char *word, uint32_t *ret_bytes, struct text *complaint)
+{
+        uint64_t bytes;
+        const char *rest = option_parse_digits(word, &bytes);
+
+        if (rest && strcmp(rest, "K") == 0) {
+                bytes = bytes <= PROTO_STACK_MAX_BYTES ? bytes * 1024 : bytes;
+                rest++;
+        }
+        if (rest && *rest == '\0' && bytes >= STACK_LEAST_BYTES && bytes <= PROTO_STACK_MAX_BYTES) {
+                *ret_bytes = (uint32_t)(bytes + 7) / 8 * 8; /* perf_event_open(2), sample_stack_user */
+                return 0;
+        }
+        text_put_string(complaint, "--stack=");
+        option_put_quoted(complaint, word);
+        text_printf(complaint,
+                    " is not a size of stacks; write a number of bytes from %d to %" PRIu32 ", or such as 16K",
+                    STACK_LEAST_BYTES, PROTO_STACK_MAX_BYTES);
         return -EINVAL;
 }
 

@@ -16,7 +16,11 @@ const char *option_parse_digits(const char *word, uint64_t *ret);
 /* Above 0. option is the long name, as in all that follow. */
 int option_parse_time(const char *option, const char *word, uint64_t default_unit_ns, uint64_t *ret,
                       struct text *complaint) MUST_CHECK;
-int option_parse_count(const char *word, uint64_t *ret, struct text *complaint) MUST_CHECK;
+int option_parse_count(const char *option, const char *of_what, const char *word, uint64_t *ret,
+                       struct text *complaint) MUST_CHECK;
+
+/* Bytes, with or without K, rounded up to a multiple of 8. */
+int option_parse_stack(const char *word, uint32_t *ret_bytes, struct text *complaint) MUST_CHECK;
 
 /* "12,34" added to options->pids, each once. */
 int option_parse_pids(struct options *options, const char *list, struct text *complaint) MUST_CHECK;

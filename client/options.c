@@ -19,9 +19,16 @@ enum option_code {
         OPTION_UNIT = 'u',
         OPTION_FOLLOW = 'f',
         OPTION_HELP = 'h',
+        OPTION_FILE = 'o',
         OPTION_DETAIL = 256,
         OPTION_PTRACE,
         OPTION_UNMAPS,
+        OPTION_STACK,
+        OPTION_LINES,
+        OPTION_NO_DEMANGLE,
+        OPTION_BY,
+        OPTION_TOP,
+        OPTION_WEIGHT,
         OPTION_FORMAT,
         OPTION_OUTCOME,
         OPTION_CAUSE,
@@ -42,7 +49,13 @@ static const struct option long_options[] = {
         {"follow", no_argument, NULL, OPTION_FOLLOW},
         {"ptrace", required_argument, NULL, OPTION_PTRACE},
         {"unmaps", no_argument, NULL, OPTION_UNMAPS},
+        {"stack", optional_argument, NULL, OPTION_STACK},
+        {"lines", no_argument, NULL, OPTION_LINES},
+        {"no-demangle", no_argument, NULL, OPTION_NO_DEMANGLE},
         {"detail", required_argument, NULL, OPTION_DETAIL},
+        {"by", required_argument, NULL, OPTION_BY},
+        {"top", required_argument, NULL, OPTION_TOP},
+        {"weight", required_argument, NULL, OPTION_WEIGHT},
         {"format", required_argument, NULL, OPTION_FORMAT},
         {"outcome", required_argument, NULL, OPTION_OUTCOME},
         {"cause", required_argument, NULL, OPTION_CAUSE},
@@ -56,7 +69,6 @@ static const struct option long_options[] = {
         {"color", required_argument, NULL, OPTION_COLOR},
         {"version", no_argument, NULL, OPTION_VERSION},
         {"help", no_argument, NULL, OPTION_HELP},
-        {"stack", optional_argument, NULL, OPTION_RESERVED},
         {"lossless", no_argument, NULL, OPTION_RESERVED},
         {0},
 };
@@ -118,6 +130,66 @@ static int parse_map(struct options *options, const char *glob, struct text *com
                 return -EINVAL;
         }
         options->filter.map_glob = (struct proto_string){.data = glob, .n_bytes = (uint32_t)n_bytes};
+        return 0;
+}
+
+const char *group_by_text(unsigned int by)
+{
+        static const char *const words[] = {
+                [GROUP_CAUSE] = "cause",     [GROUP_CODE] = "code",     [GROUP_MAP] = "map",
+                [GROUP_SECTION] = "section", [GROUP_SYMBOL] = "symbol", [GROUP_THREAD] = "thread",
+                [GROUP_STACK] = "stack",
+        };
+
+        return by < ARRAY_SIZE(words) ? words[by] : NULL;
+}
+
+static int parse_by(struct options *options, const char *word, struct text *complaint)
+{
+        const char *choices[GROUP_STACK + 1];
+        unsigned int choice;
+        int r;
+
+        for (unsigned int i = 0; i < ARRAY_SIZE(choices); i++)
+                choices[i] = group_by_text(i);
+        r = option_parse_choice("by", word, choices, ARRAY_SIZE(choices), &choice, complaint);
+        if (r == 0)
+                options->by = (enum group_by)choice;
+        return r;
+}
+
+static int parse_weight(struct options *options, const char *word, struct text *complaint)
+{
+        static const char *const choices[] = {
+                [WEIGHT_COUNT] = "count", [WEIGHT_BYTES] = "bytes", [WEIGHT_TIME] = "time"};
+        unsigned int choice;
+        int r = option_parse_choice("weight", word, choices, ARRAY_SIZE(choices), &choice, complaint);
+
+        if (r == 0)
+                options->weight = (enum fault_weight)choice;
+        return r;
+}
+
+static bool ends_with(const char *word, const char *end)
+{
+        size_t n_word = strlen(word), n_end = strlen(end);
+
+        return n_word > n_end && strcmp(word + n_word - n_end, end) == 0; /* a name is more than its end */
+}
+
+static int parse_file(struct options *options, const char *name, struct text *complaint)
+{
+        if (ends_with(name, ".folded")) {
+                options->file_kind = FLAME_FOLDED;
+        } else if (ends_with(name, ".svg")) {
+                options->file_kind = FLAME_SVG;
+        } else {
+                text_put_string(complaint, "-o ");
+                option_put_quoted(complaint, name);
+                text_put_string(complaint, ": the name says what to write; end it in .folded or .svg");
+                return -EINVAL;
+        }
+        options->file = name;
         return 0;
 }
 
@@ -188,15 +260,60 @@ static int apply_target(struct options *options, int code, struct text *complain
         }
 }
 
+/* What is said about the code that faults. */
+static int apply_stack(struct options *options, int code, struct text *complaint)
+{
+        switch (code) {
+        case OPTION_STACK:
+                options->stack_bytes = PROTO_STACK_AUTO;
+                return optarg ? option_parse_stack(optarg, &options->stack_bytes, complaint) : 0;
+        case OPTION_LINES:
+                options->lines = true;
+                return 0;
+        default:
+                options->raw_symbols = true;
+                return 0;
+        }
+}
+
+/* What is made of the faults, by the commands that gather them. */
+static int apply_gathering(struct options *options, int code, struct text *complaint)
+{
+        bool is_stat = options->action == ACTION_STAT, is_flame = options->action == ACTION_FLAME;
+
+        if (code == OPTION_WEIGHT && (is_stat || is_flame))
+                return parse_weight(options, optarg, complaint);
+        if (code == OPTION_FILE && is_flame)
+                return parse_file(options, optarg, complaint);
+        if (code == OPTION_BY && is_stat)
+                return parse_by(options, optarg, complaint);
+        if (code == OPTION_TOP && is_stat)
+                return option_parse_count("top", "groups", optarg, &options->top, complaint);
+        text_put_string(complaint, code == OPTION_WEIGHT ? "--weight belongs to faultline stat and faultline flame"
+                                   : code == OPTION_FILE ? "-o belongs to faultline flame"
+                                   : code == OPTION_BY   ? "--by belongs to faultline stat"
+                                                         : "--top belongs to faultline stat");
+        return -EINVAL;
+}
+
 static int apply_option(struct options *options, int code, char **argv, struct text *complaint)
 {
         switch (code) {
+        case OPTION_BY:
+        case OPTION_TOP:
+        case OPTION_WEIGHT:
+        case OPTION_FILE:
+                return apply_gathering(options, code, complaint);
         case OPTION_PID:
         case OPTION_UNIT:
         case OPTION_FOLLOW:
         case OPTION_PTRACE:
         case OPTION_UNMAPS:
                 return apply_target(options, code, complaint);
+        case OPTION_STACK:
+        case OPTION_LINES:
+        case OPTION_NO_DEMANGLE:
+                return apply_stack(options, code, complaint);
         case OPTION_DETAIL:
                 return parse_detail(options, optarg, complaint);
         case OPTION_FORMAT:
@@ -210,7 +327,7 @@ static int apply_option(struct options *options, int code, char **argv, struct t
         case OPTION_DURATION:
                 return option_parse_time("duration", optarg, NSEC_PER_SEC, &options->duration_ns, complaint);
         case OPTION_COUNT:
-                return option_parse_count(optarg, &options->count, complaint);
+                return option_parse_count("count", "faults", optarg, &options->count, complaint);
         case OPTION_SOCKET:
                 options->socket = optarg;
                 return 0;
@@ -232,12 +349,31 @@ static int apply_option(struct options *options, int code, char **argv, struct t
         }
 }
 
-/* Words that name other commands. 0: none of them. */
+static bool find_command(const char *word, enum options_action *ret)
+{
+        static const struct {
+                const char *word;
+                enum options_action action;
+        } commands[] = {{"trace", ACTION_TRACE}, {"stat", ACTION_STAT}, {"flame", ACTION_FLAME}};
+
+        for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+                if (strcmp(word, commands[i].word) == 0) {
+                        *ret = commands[i].action;
+                        return true;
+                }
+        return false;
+}
+
+/* Words that name commands, where none may stand. 0: none of them. */
 static int check_first_word(const char *word, struct text *complaint)
 {
-        static const char *const later[] = {"top",    "stat",   "flame",  "maps",  "walk",
-                                            "record", "replay", "export", "status"};
+        static const char *const later[] = {"top", "maps", "walk", "record", "replay", "export", "status"};
+        enum options_action action;
 
+        if (find_command(word, &action)) {
+                text_printf(complaint, "the command comes first: faultline %s TARGET ...", word);
+                return -EINVAL;
+        }
         for (size_t i = 0; i < ARRAY_SIZE(later); i++)
                 if (strcmp(word, later[i]) == 0)
                         return complain_unavailable(complaint, word);
@@ -260,6 +396,14 @@ static int check_target(const struct options *options, struct text *complaint)
                 text_put_string(complaint, "--socket: the path is empty");
         else
                 return 0;
+        return -EINVAL;
+}
+
+static int check_command(const struct options *options, struct text *complaint)
+{
+        if (options->action != ACTION_FLAME || options->file)
+                return 0;
+        text_put_string(complaint, "flame writes a file; name it with -o FILE.svg or -o FILE.folded");
         return -EINVAL;
 }
 
@@ -288,6 +432,8 @@ static int complain_stray_word(const char *word, struct text *complaint)
 
 static int parse_rest(int argc, char **argv, bool separated, struct options *options, struct text *complaint)
 {
+        int r;
+
         if (optind < argc && !separated)
                 return complain_stray_word(argv[optind], complaint);
         if (optind < argc)
@@ -296,7 +442,16 @@ static int parse_rest(int argc, char **argv, bool separated, struct options *opt
                 text_put_string(complaint, "no command after --");
                 return -EINVAL;
         }
-        return check_target(options, complaint);
+        r = check_target(options, complaint);
+        return r < 0 ? r : check_command(options, complaint);
+}
+
+/* What is not asked for by itself but needed for what is. */
+static void imply(struct options *options)
+{
+        if (options->stack_bytes == 0 && (options->lines || options->action == ACTION_FLAME ||
+                                          (options->action == ACTION_STAT && options->by == GROUP_STACK)))
+                options->stack_bytes = PROTO_STACK_AUTO;
 }
 
 int options_parse(int argc, char **argv, struct options *ret, struct text *complaint)
@@ -307,7 +462,7 @@ int options_parse(int argc, char **argv, struct options *ret, struct text *compl
 
         optind = 0; /* glibc: start anew, with the ordering of this option string */
         opterr = 0;
-        if (argc > 1 && strcmp(argv[1], "trace") == 0) {
+        if (argc > 1 && find_command(argv[1], &options.action)) {
                 argc--;
                 argv++;
         }
@@ -317,17 +472,18 @@ int options_parse(int argc, char **argv, struct options *ret, struct text *compl
         }
         for (;;) {
                 before = optind ? optind : 1;
-                code = getopt_long(argc, argv, "+:p:hfu:", long_options, NULL);
+                code = getopt_long(argc, argv, "+:p:hfu:o:", long_options, NULL);
                 if (code < 0)
                         break;
                 r = apply_option(&options, code, argv, complaint);
                 if (r < 0)
                         return r;
-                if (options.action != ACTION_TRACE) {
+                if (options.action == ACTION_HELP || options.action == ACTION_VERSION) {
                         *ret = options;
                         return 0;
                 }
         }
+        imply(&options);
         separated = optind == before + 1 && strcmp(argv[before], "--") == 0;
         r = parse_rest(argc, argv, separated, &options, complaint);
         if (r == 0)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/tally.h"
 #include "client/text.h"
 #include "proto/proto.h"
 
@@ -15,10 +16,18 @@ enum output_format { FORMAT_TEXT, FORMAT_JSON };
 enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 enum options_action {
         ACTION_TRACE,
+        ACTION_STAT,
+        ACTION_FLAME,
         ACTION_HELP,
         ACTION_VERSION,
         ACTION_USAGE, /* nothing was asked for */
 };
+
+/* What the faults of one group have in common. */
+enum group_by { GROUP_CAUSE, GROUP_CODE, GROUP_MAP, GROUP_SECTION, GROUP_SYMBOL, GROUP_THREAD, GROUP_STACK };
+enum flame_file { FLAME_FOLDED, FLAME_SVG };
+
+const char *group_by_text(unsigned int by); /* as on the command line; NULL for an unknown number */
 
 struct options {
         enum options_action action;
@@ -29,13 +38,21 @@ struct options {
         char **command;           /* the end of argv, NULL-terminated; NULL: none */
         bool follow;              /* always with a unit */
         bool unmaps;
+        bool lines;
+        bool raw_symbols; /* --no-demangle */
         enum ptrace_mode ptrace;
+        uint32_t stack_bytes; /* as in struct proto_attach; a multiple of 8 */
         enum detail detail;
         enum output_format format;
         enum color_choice color;
         struct proto_filter filter; /* map_glob points into argv */
         uint64_t duration_ns;       /* 0: no limit */
         uint64_t count;             /* 0: no limit */
+        enum fault_weight weight;   /* STAT, FLAME */
+        enum group_by by;           /* STAT */
+        uint64_t top;               /* STAT: so many groups; 0: as many as fits the format */
+        const char *file;           /* FLAME: to be written; points into argv */
+        enum flame_file file_kind;  /* FLAME: by the end of its name */
         const char *socket;         /* points into argv; NULL: the default */
         bool private_daemon;
 };

@@ -39,6 +39,7 @@ int session_init(struct session *session, const struct session_options *options,
                 targets[i].state.unit = options->unit;
                 targets[i].state.follows = options->follow;
                 targets[i].state.several = options->follow || n_pids > 1;
+                targets[i].state.demangles = options->demangle;
         }
         *session = (struct session){.options = *options, .targets = targets, .n_targets = n_pids};
         return 0;
@@ -131,14 +132,21 @@ static struct target *find_request(struct session *session, uint32_t req)
         return NULL;
 }
 
+/* What is asked for that a daemon of this minor version does not know; NULL: nothing. */
+static const char *too_new_for(const struct session_options *options, unsigned int minor)
+{
+        if (minor < 1 &&
+            (options->follow || options->unmaps || options->ptrace != PTRACE_MODE_AUTO || options->unit.n_bytes > 0))
+                return "--follow, --unit, --ptrace and --unmaps";
+        return minor < 2 && options->stack_bytes > 0 ? "call stacks (--stack)" : NULL;
+}
+
 /* A daemon of another version does not see what it does not know: it would trace less than was asked for. */
 static int check_version(struct session *session, const struct proto_welcome *welcome)
 {
-        const struct session_options *options = &session->options;
-        bool asks_for_1_1 =
-                options->follow || options->unmaps || options->ptrace != PTRACE_MODE_AUTO || options->unit.n_bytes > 0;
+        const char *too_new = too_new_for(&session->options, welcome->minor);
 
-        if (welcome->major == PROTO_MAJOR && (welcome->minor >= 1 || !asks_for_1_1))
+        if (welcome->major == PROTO_MAJOR && !too_new)
                 return 0;
         text_put_string(&session->reason, "faultlined ");
         (void)escape_terminal(&session->reason, welcome->version.data, welcome->version.n_bytes);
@@ -147,7 +155,7 @@ static int check_version(struct session *session, const struct proto_welcome *we
                             " speaks version %u of the protocol and faultline " FAULTLINE_VERSION " version %u",
                             welcome->major, PROTO_MAJOR);
         else
-                text_put_string(&session->reason, " is too old for --follow, --unit, --ptrace and --unmaps");
+                text_printf(&session->reason, " is too old for %s", too_new);
         text_put_string(&session->reason, "; install faultline and faultlined of the same version");
         return -EPROTO;
 }

@@ -20,7 +20,10 @@ struct session_options {
         bool from_exec; /* targets wait before their execve(2) */
         bool follow;    /* children too */
         bool unmaps;    /* have munmap(2) reported */
+        bool lines;     /* source lines of the frames of stacks */
+        bool demangle;  /* names of C++ and Rust */
         enum ptrace_mode ptrace;
+        uint32_t stack_bytes;     /* of each fault's stack to copy: 0, PROTO_STACK_AUTO, or that many */
         struct proto_string unit; /* the caller's, outlives the session; the target's pid is 0 then */
 };
 

@@ -35,6 +35,8 @@ static uint8_t attach_flags(const struct session_options *options)
                 flags |= PROTO_ATTACH_FOLLOW;
         if (options->unmaps)
                 flags |= PROTO_ATTACH_UNMAPS;
+        if (options->lines)
+                flags |= PROTO_ATTACH_LINES;
         return (uint8_t)flags;
 }
 
@@ -51,6 +53,7 @@ int session_send_attach(struct session *session, struct target *target)
                 .count_limit = session->options.count_limit,
                 .filter = session->options.filter,
                 .unit = session->options.unit,
+                .stack_bytes = session->options.stack_bytes,
         };
 
         target->req = attach.req;

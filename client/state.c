@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Four arrays indexed by id. Ids are dense by contract, so an array is the whole data structure, and a definition
+ * Six arrays indexed by id. Ids are dense by contract, so an array is the whole data structure, and a definition
  * whose id is not the next one is an error: it would mean that definitions were lost, and every name shown from then
- * on could be wrong. An event with an unknown id, in contrast, harms only its own line.
+ * on could be wrong. An event with an unknown id, in contrast, harms only its own line. Definitions refer to one
+ * another by id too; such a reference is followed when somebody looks, may lead nowhere, and never makes a walk without
+ * an end.
  *
  * Entries carry the views' memos although the state does not know what is in them: a memo lives exactly as long as its
  * entry, and a second set of arrays beside these would have to repeat their growth and their resets.
@@ -12,6 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "client/demangle.h"
 #include "proto/wire.h"
 
 static void memo_free(struct memo *memo)
@@ -20,22 +23,44 @@ static void memo_free(struct memo *memo)
         *memo = (struct memo){0};
 }
 
-void state_reset(struct state *state)
+static void free_places(struct state *state)
 {
-        for (uint32_t i = 0; i < state->n_strings; i++)
-                free(state->strings[i].data);
-        for (uint32_t i = 0; i < state->n_maps; i++)
-                memo_free(&state->maps[i].memo);
         for (uint32_t i = 0; i < state->n_places; i++) {
                 memo_free(&state->places[i].memo);
                 memo_free(&state->places[i].code);
+                memo_free(&state->places[i].frame_symbol);
+                memo_free(&state->places[i].frame_image);
         }
+}
+
+static void free_stacks(struct state *state)
+{
+        for (uint32_t i = 0; i < state->n_stacks; i++)
+                free(state->stacks[i].frames);
+        for (uint32_t i = 0; i < state->n_lines; i++) {
+                memo_free(&state->lines[i].name);
+                memo_free(&state->lines[i].where);
+        }
+}
+
+void state_reset(struct state *state)
+{
+        for (uint32_t i = 0; i < state->n_strings; i++) {
+                free(state->strings[i].data);
+                memo_free(&state->strings[i].symbol);
+        }
+        for (uint32_t i = 0; i < state->n_maps; i++)
+                memo_free(&state->maps[i].memo);
+        free_places(state);
+        free_stacks(state);
         for (uint32_t i = 0; i < state->n_threads; i++) {
                 memo_free(&state->threads[i].memo);
                 memo_free(&state->threads[i].name);
         }
-        state->n_strings = state->n_maps = state->n_places = state->n_threads = 0;
+        state->n_strings = state->n_maps = state->n_places = state->n_threads = state->n_stacks = state->n_lines = 0;
         state->string_bytes = 0;
+        state->n_frames = 0;
+        state->epoch++;
 }
 
 static int set_comm(struct state *state, const struct proto_string *comm)
@@ -63,6 +88,7 @@ int state_begin(struct state *state, const struct proto_attached *attached, bool
                 return r;
         state->pid = attached->pid;
         state->start_ns = attached->time_ns;
+        state->stack_bytes = attached->stack_bytes;
         state->before_exec = before_exec;
         return 0;
 }
@@ -82,6 +108,8 @@ void state_free(struct state *state)
         free(state->maps);
         free(state->places);
         free(state->threads);
+        free(state->stacks);
+        free(state->lines);
         free(state->comm.data);
         *state = (struct state){0};
 }
@@ -174,6 +202,42 @@ static int define_thread(struct state *state, const struct proto_def *def)
         return 0;
 }
 
+static int define_stack(struct state *state, const struct proto_def *def)
+{
+        struct dict_stack entry = {.n_frames = def->stack.n_frames, .is_cut = def->stack.flags & PROTO_STACK_CUT};
+        int r;
+
+        r = GROW(state, stacks, def->id);
+        if (r < 0)
+                return r;
+        if (entry.n_frames > STATE_FRAMES_MAX - state->n_frames)
+                return -EBADMSG;
+        if (entry.n_frames > 0) {
+                entry.frames = calloc(entry.n_frames, sizeof(*entry.frames));
+                if (!entry.frames)
+                        return -ENOMEM;
+        }
+        for (uint32_t i = 0; i < entry.n_frames; i++)
+                entry.frames[i] = proto_stack_frame(def, i);
+        state->n_frames += entry.n_frames;
+        state->stacks[state->n_stacks++] = entry;
+        return 0;
+}
+
+static int define_line(struct state *state, const struct proto_def *def)
+{
+        int r;
+
+        r = GROW(state, lines, def->id);
+        if (r < 0)
+                return r;
+        state->lines[state->n_lines++] = (struct dict_line){.function = def->line.function,
+                                                            .file = def->line.file,
+                                                            .line = def->line.line,
+                                                            .outer = def->line.outer};
+        return 0;
+}
+
 static int define(struct state *state, const struct proto_def *def)
 {
         switch (def->kind) {
@@ -185,6 +249,10 @@ static int define(struct state *state, const struct proto_def *def)
                 return define_place(state, def);
         case DEF_THREAD:
                 return define_thread(state, def);
+        case DEF_STACK:
+                return define_stack(state, def);
+        case DEF_LINE:
+                return define_line(state, def);
         default:
                 return 0; /* a newer daemon's; nothing here refers to it */
         }
@@ -249,4 +317,39 @@ struct dict_place *state_place(const struct state *state, uint32_t id)
 struct dict_thread *state_thread(const struct state *state, uint32_t id)
 {
         return id - 1 < state->n_threads ? &state->threads[id - 1] : NULL;
+}
+
+const struct dict_stack *state_stack(const struct state *state, uint32_t id)
+{
+        return id - 1 < state->n_stacks ? &state->stacks[id - 1] : NULL;
+}
+
+struct dict_line *state_line(const struct state *state, uint32_t id)
+{
+        return id - 1 < state->n_lines ? &state->lines[id - 1] : NULL;
+}
+
+void state_frame(const struct state *state, const struct dict_stack *stack, uint32_t index, struct state_frame *ret)
+{
+        const struct proto_stack_frame *frame = &stack->frames[index];
+        struct dict_line *line = state_line(state, frame->line);
+
+        ret->addr = frame->addr;
+        ret->place = state_place(state, frame->place);
+        ret->by = frame->by;
+        for (ret->n_lines = 0; line && ret->n_lines < STATE_LINES_MAX; line = state_line(state, line->outer))
+                ret->lines[ret->n_lines++] = line;
+}
+
+struct proto_string state_symbol(const struct state *state, uint32_t id)
+{
+        struct dict_string *string = id - 1 < state->n_strings ? &state->strings[id - 1] : NULL;
+
+        if (!string)
+                return (struct proto_string){0};
+        if (state->demangles && !string->symbol.data)
+                demangle(string->data, string->n_bytes, &string->symbol.data, &string->symbol.n_bytes);
+        if (string->symbol.data)
+                return (struct proto_string){.data = string->symbol.data, .n_bytes = string->symbol.n_bytes};
+        return (struct proto_string){.data = string->data, .n_bytes = string->n_bytes};
 }

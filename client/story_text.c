@@ -220,10 +220,9 @@ static void put_registers(const struct story *s)
 static void put_frame_name(const struct story *s, const struct proto_frame *frame)
 {
         const struct dict_place *place = state_place(s->state, frame->place);
-        const struct dict_string *symbol = place ? state_string(s->state, place->symbol) : NULL;
 
-        if (symbol && symbol->n_bytes > 0) {
-                (void)escape_terminal(s->out, symbol->data, symbol->n_bytes);
+        if (place && state_symbol(s->state, place->symbol).n_bytes > 0) {
+                names_put_symbol(s->out, s->state, place->symbol);
                 put_offset(s, frame->addr, place->base);
         } else {
                 text_put_hex(s->out, frame->addr);
@@ -244,6 +243,8 @@ static const char *method_words(uint32_t i, unsigned int method)
                 return ", by the registers";
         if (method == FRAME_BY_POINTER)
                 return ", by its frame pointer";
+        if (method == FRAME_BY_KERNEL)
+                return ", by the kernel";
         return ", by a method unknown to this version";
 }
 

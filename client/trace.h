@@ -11,8 +11,23 @@
 #include "client/session.h"
 #include "client/view.h"
 
+/* What a command makes of a trace. */
+struct trace_kind {
+        struct view *(*make_view)(const struct options *options, const struct output *output); /* NULL: out of memory */
+        struct view *(*free_view)(const struct options *options, struct view *view);           /* returns NULL */
+        /*
+         * All is received, or nothing more will come: what was gathered goes to view->out, or to where it belongs. 0;
+         * negative: that failed, and why has been said. NULL: nothing is gathered.
+         */
+        int (*finish)(const struct options *options, struct view *view);
+};
+
+/* cmd_trace.c: the process's exit status, as cmd_trace(). */
+int trace_run(const struct options *options, const struct trace_kind *kind);
+
 struct trace_command {
         const struct options *options;
+        const struct trace_kind *kind;
         struct conn conn;
         struct session session;
         struct child child;

@@ -3,11 +3,15 @@
 #include "client/options.h"
 
 static const char usage[] = "Usage: faultline [trace] TARGET [options]\n"
+                            "       faultline stat TARGET [options]\n"
+                            "       faultline flame TARGET -o FILE.svg|FILE.folded [options]\n"
                             "Show every page fault of a running process as it happens.\n"
                             "\n"
                             "  faultline -p 1234                      a running process, until Ctrl-C\n"
                             "  faultline --outcome=major -- ./server   what a new process waits for\n"
-                            "  faultline -f -- make                   a command with all that it starts\n";
+                            "  faultline -f -- make                   a command with all that it starts\n"
+                            "  faultline stat --by=code -p 1234       which code took how many\n"
+                            "  faultline flame -o f.svg -- ./server   by which calls, as a picture\n";
 
 void options_put_usage(struct text *out)
 {
@@ -31,6 +35,15 @@ void options_put_help(struct text *out)
                              "  --ptrace=hold|light|off  hold on to it, stop it once at the beginning, or never\n"
                              "                           (default: hold where that does no harm)\n"
                              "  --unmaps                 find out who unmapped the memory of a use-after-unmap (root)\n"
+                             "  --stack[=BYTES]          call stacks, from so many bytes of each (up to 65528)\n"
+                             "  --lines                  call stacks with source lines and inlined functions\n"
+                             "  --no-demangle            names of C++ and Rust as the linker knows them\n"
+                             "  --by=cause|code|map|section|symbol|thread|stack\n"
+                             "                           stat: what a row counts (default: cause)\n"
+                             "  --top=N                  stat: so many rows (default: 20)\n"
+                             "  --weight=count|bytes|time\n"
+                             "                           stat, flame: what a fault weighs (default: count)\n"
+                             "  -o FILE.svg|FILE.folded  flame: a picture for a browser, or lines for other tools\n"
                              "  --detail=basic|full      how much to find out (default: as much as is permitted)\n"
                              "  --format=text|json       a line for people or an object for programs (default: text)\n"
                              "  --outcome=LIST           only faults with these outcomes, e.g. major,failed\n"

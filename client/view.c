@@ -35,6 +35,21 @@ const char *end_reason_text(unsigned int reason)
         return NULL;
 }
 
+const char *frame_method_text(unsigned int by)
+{
+        switch (by) {
+        case FRAME_BY_REGISTERS:
+                return "registers";
+        case FRAME_BY_CFI:
+                return "cfi";
+        case FRAME_BY_POINTER:
+                return "pointer";
+        case FRAME_BY_KERNEL:
+                return "kernel";
+        }
+        return NULL;
+}
+
 const char *life_kind_text(unsigned int kind)
 {
         switch (kind) {

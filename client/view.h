@@ -43,4 +43,5 @@ struct view {
 void view_put_error(struct view *view, int32_t pid, const struct proto_error *error);
 
 const char *end_reason_text(unsigned int reason); /* "stopped", ...; NULL for an unknown number */
+const char *frame_method_text(unsigned int by);   /* "cfi", ...; NULL for an unknown number */
 const char *life_kind_text(unsigned int kind);    /* "fork", ...; NULL for an unknown number */

@@ -12,6 +12,7 @@
 #include "client/json_put.h"
 #include "client/signal_names.h"
 #include "client/view_json_signal.h"
+#include "client/view_json_stack.h"
 
 struct view_json {
         struct view view;
@@ -25,22 +26,6 @@ static struct view_json *view_json(struct view *view)
 
 /* --- parts rendered once for each dictionary entry --- */
 
-static const struct memo *memo_keep(struct view_json *v, struct memo *memo)
-{
-        static const struct memo empty;
-        char *data = v->scratch.failed ? NULL : malloc(v->scratch.n_bytes + 1);
-
-        if (!data) {
-                v->view.out.failed = true;
-                return &empty;
-        }
-        if (v->scratch.n_bytes > 0)
-                memcpy(data, v->scratch.data, v->scratch.n_bytes);
-        *memo = (struct memo){.data = data, .n_bytes = (uint32_t)v->scratch.n_bytes};
-        v->scratch.n_bytes = 0;
-        return memo;
-}
-
 /* "pid":1,"tid":2,"comm":"x" */
 static const struct memo *thread_memo(struct view_json *v, const struct state *state, struct dict_thread *thread)
 {
@@ -49,7 +34,7 @@ static const struct memo *thread_memo(struct view_json *v, const struct state *s
         json_put_signed(&v->scratch, "pid", thread->pid);
         json_put_signed(&v->scratch, "tid", thread->tid);
         json_put_dict_string(&v->scratch, "comm", state, thread->comm);
-        return memo_keep(v, &thread->memo);
+        return json_keep(&v->scratch, &thread->memo);
 }
 
 /* "map":{...} */
@@ -63,7 +48,7 @@ static const struct memo *map_memo(struct view_json *v, const struct state *stat
         text_put_char(out, '{');
         json_put_map_fields(out, state, map);
         text_put_char(out, '}');
-        return memo_keep(v, &map->memo);
+        return json_keep(&v->scratch, &map->memo);
 }
 
 /* "image":"a","section":"b","symbol":"c" as far as known; may be empty */
@@ -72,7 +57,7 @@ static const struct memo *place_memo(struct view_json *v, const struct state *st
         if (place->memo.data)
                 return &place->memo;
         json_put_place_fields(&v->scratch, state, place);
-        return memo_keep(v, &place->memo);
+        return json_keep(&v->scratch, &place->memo);
 }
 
 /* --- faults: every key has its comma, because "type" is always before it --- */
@@ -183,6 +168,7 @@ static void put_fault(struct view_json *v, const struct state *state, uint64_t s
         put_place(v, state, ",\"place\":{", event->place, event->addr);
         put_place(v, state, ",\"code\":{", event->code, has_ip ? event->ip : NO_OFFSET);
         put_place(v, state, ",\"caller\":{", event->caller, event->caller_ip ? event->caller_ip : NO_OFFSET);
+        json_put_stack(out, &v->scratch, state, event->stack);
         json_end_line(out);
 }
 
@@ -190,6 +176,7 @@ static void json_faults(struct view *view, const struct state *state, const stru
 {
         for (uint32_t i = 0; i < batch->n_events; i++)
                 put_fault(view_json(view), state, batch->first_seq + i, &batch->events[i]);
+        view->out.failed |= view_json(view)->scratch.failed;
 }
 
 /* --- everything else --- */
@@ -215,6 +202,8 @@ static void json_attached(struct view *view, const struct state *state, const st
         if (ptrace && attached->ptrace != PTRACE_MODE_AUTO)
                 json_put_word(out, "ptrace", ptrace);
         json_put_number(out, "threads", attached->n_threads);
+        if (attached->stack_bytes > 0)
+                json_put_number(out, "stack_bytes", attached->stack_bytes);
         json_put_number(out, "time_ns", attached->time_ns);
         json_end_line(out);
 }

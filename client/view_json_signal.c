@@ -172,19 +172,18 @@ static void put_registers(struct text *out, const struct proto_signal *signal)
 
 static void put_frame(struct text *out, const struct state *state, const struct proto_frame *frame)
 {
-        static const char *const methods[] = {
-                [FRAME_BY_REGISTERS] = "registers", [FRAME_BY_CFI] = "cfi", [FRAME_BY_POINTER] = "pointer"};
+        const char *method = frame_method_text(frame->by);
         const struct dict_place *place = state_place(state, frame->place);
 
         text_put_char(out, '{');
         json_put_address(out, "addr", frame->addr);
         if (place) {
                 json_put_dict_string(out, "image", state, place->image);
-                json_put_dict_string(out, "symbol", state, place->symbol);
+                json_put_symbol(out, "symbol", state, place->symbol);
                 put_offset(out, place, frame->addr);
         }
-        if (frame->by < ARRAY_SIZE(methods) && methods[frame->by])
-                json_put_word(out, "by", methods[frame->by]);
+        if (method)
+                json_put_word(out, "by", method);
         text_put_char(out, '}');
 }
 

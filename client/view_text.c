@@ -15,6 +15,7 @@
 #include "client/fault_line.h"
 #include "client/ledger.h"
 #include "client/signal_names.h"
+#include "client/stack_text.h"
 #include "client/story_text.h"
 
 struct view_text {
@@ -22,7 +23,7 @@ struct view_text {
         struct fault_line line;
         struct text *notes;      /* view.out or view.err */
         uint32_t header_columns; /* view.n_columns when the header was printed */
-        bool header_done;
+        bool no_header, header_done;
         bool awaits_exec; /* "tracing" is still to be said, with these: */
         uint8_t detail, ptrace;
         uint32_t n_threads;
@@ -36,7 +37,7 @@ static struct view_text *view_text(struct view *view)
 /* The titles at the beginning, and again when the terminal has got another width. */
 static void put_header(struct view_text *v, const struct state *state)
 {
-        if (v->header_done && v->header_columns == v->view.n_columns)
+        if (v->no_header || (v->header_done && v->header_columns == v->view.n_columns))
                 return;
         layout_fit(&v->line.layout, v->view.n_columns, state->several);
         layout_put_header(&v->line.layout, &v->view.out);
@@ -90,6 +91,10 @@ static void put_tracing(struct view_text *v, const struct state *state)
                     v->n_threads == 1 ? "" : "s");
         if (ptrace && v->ptrace != PTRACE_MODE_AUTO)
                 text_printf(v->notes, ", ptrace %s", ptrace);
+        if (state->stack_bytes > 0) {
+                text_put_string(v->notes, ", stacks of up to ");
+                stack_text_put_size(v->notes, state->stack_bytes);
+        }
         text_put_char(v->notes, '\n');
 }
 
@@ -115,8 +120,10 @@ static void text_faults(struct view *view, const struct state *state, const stru
         if (v->awaits_exec)
                 put_tracing(v, state);
         put_header(v, state);
-        for (uint32_t i = 0; i < batch->n_events; i++)
+        for (uint32_t i = 0; i < batch->n_events; i++) {
                 fault_line_put(&v->line, &view->out, state, &batch->events[i]);
+                stack_text_put(&v->line.names, &view->out, state, batch->events[i].stack, v->line.layout.limit);
+        }
         view->out.failed |= v->line.names.failed;
 }
 
@@ -307,6 +314,7 @@ struct view *view_text_new(const struct view_text_options *options)
                 return NULL;
         v->view.ops = &text_ops;
         v->notes = options->notes_on_out ? &v->view.out : &v->view.err;
+        v->no_header = options->no_faults;
         fault_line_init(&v->line, options->color);
         return &v->view;
 }

@@ -9,6 +9,7 @@
 struct view_text_options {
         bool color;
         bool notes_on_out; /* notes go between the fault lines (a terminal) instead of to standard error */
+        bool no_faults;    /* there will be no fault lines, and so no titles above them */
 };
 
 /* NULL: out of memory. */

@@ -35,7 +35,7 @@ headers=(
         '<sys/ptrace\.h>|<linux/ptrace\.h>' '^daemon/tracer/' 0
         '<(ncurses|ncursesw|curses|panel|term)(/[a-z]+)?\.h>' '^client/term[a-z_]*\.c$' 0
         '<(libelf|gelf)\.h>' '\.c$' 1
-        '<elfutils/[a-z]+\.h>|<dwarf\.h>' '\.c$' 1
+        '<elfutils/[a-z]+\.h>|<dwarf\.h>' '^daemon/engine/model/lines\.c$' 1
         '<libunwind[a-z0-9_-]*\.h>' '^daemon/engine/model/unwind\.c$' 1
 )
 

@@ -27,7 +27,7 @@ allowed="^($(tr '\n' '|' <<<"$libc" | sed 's/|$//')|$compiler)$"
 
 # Of the client: what decides what is shown. Who reads the terminal, the socket and the clock is not among these.
 client_modules='state view view_* text escape ledger options option_values usage session fault_line layout names row
-session_send story_text signal_names json_put'
+session_send story_text stack_text signal_names json_put intern tally flame flame_svg group_key recall'
 
 pure_sources()
 {

@@ -319,6 +319,12 @@ static void test_other_traces_are_ignored(void **unused)
         talk_end(&talk);
 }
 
+/* ATTACHED of version 1.1 ended before the bytes of the stack. */
+static bool is_older(unsigned int which, size_t n_missing)
+{
+        return which == 5 && n_missing == sizeof(uint32_t);
+}
+
 /* Every frame cut at every length, and every frame with its count changed: an error or nothing, never a crash. */
 static void test_damaged_frames(void **unused)
 {
@@ -348,7 +354,7 @@ static void test_damaged_frames(void **unused)
                         /* Once as it is (the header's length disagrees), once with a length that agrees. */
                         r = session_receive(&talk.session, copy, cut);
                         assert_int_equal(r, -EPROTO);
-                        if (cut >= PROTO_HEADER_BYTES) {
+                        if (cut >= PROTO_HEADER_BYTES && !is_older(which, frame.n_bytes - cut)) {
                                 wire_store_u32(copy, (uint32_t)cut);
                                 text_free(&talk.session.reason);
                                 r = session_receive(&talk.session, copy, cut);

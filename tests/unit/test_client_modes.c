@@ -35,7 +35,23 @@ static void test_nothing_special(void **unused)
         assert_int_equal(attach.flags, 0);
         assert_int_equal(attach.ptrace, PTRACE_MODE_AUTO);
         assert_int_equal(attach.unit.n_bytes, 0);
+        assert_int_equal(attach.stack_bytes, 0);
         talk_end(&talk);
+}
+
+static void test_stack_bytes(void **unused)
+{
+        static const uint32_t sizes[] = {PROTO_STACK_AUTO, 8, PROTO_STACK_MAX_BYTES};
+        const int32_t pid = 42;
+
+        for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+                const struct session_options options = {.stack_bytes = sizes[i]};
+                struct talk talk;
+
+                talk_begin_with(&talk, &options, &pid, 1);
+                assert_int_equal(attach_sent(&talk).stack_bytes, sizes[i]);
+                talk_end(&talk);
+        }
 }
 
 static void test_flags(void **unused)
@@ -47,6 +63,7 @@ static void test_flags(void **unused)
                 {{.from_exec = true}, PROTO_ATTACH_FROM_EXEC},
                 {{.follow = true}, PROTO_ATTACH_FOLLOW},
                 {{.unmaps = true}, PROTO_ATTACH_UNMAPS},
+                {{.lines = true}, PROTO_ATTACH_LINES},
                 {{.from_exec = true, .follow = true, .unmaps = true},
                  PROTO_ATTACH_FROM_EXEC | PROTO_ATTACH_FOLLOW | PROTO_ATTACH_UNMAPS},
         };
@@ -114,6 +131,50 @@ static void test_old_daemon(void **unused)
         talk_begin_with(&talk, &old, &pid, 1);
         assert_int_equal(hear(&talk, fake_welcome_of(1, 0, PROTO_EVENT_BYTES)), 0);
         assert_int_equal(talk.n_sent, 2);
+        talk_end(&talk);
+}
+
+/* A daemon before 1.2 would leave out the stacks without a word; without them it does all that is asked for. */
+static void test_old_daemon_without_stacks(void **unused)
+{
+        const struct session_options stacks = {.stack_bytes = PROTO_STACK_AUTO}, none = {.follow = true};
+        const int32_t pid = 42;
+        struct talk talk;
+
+        for (unsigned int minor = 0; minor < 2; minor++) {
+                talk_begin_with(&talk, &stacks, &pid, 1);
+                assert_int_equal(hear(&talk, fake_welcome_of(1, minor, PROTO_EVENT_BYTES)), -EPROTO);
+                assert_true(holds(&talk.session.reason,
+                                  "faultlined 9.9 is too old for call stacks (--stack); install faultline and "
+                                  "faultlined of the same version"));
+                assert_int_equal(talk.n_sent, 1);
+                talk_end(&talk);
+        }
+        talk_begin_with(&talk, &none, &pid, 1);
+        assert_int_equal(hear(&talk, fake_welcome_of(1, 1, PROTO_EVENT_BYTES)), 0);
+        assert_int_equal(talk.n_sent, 2);
+        talk_end(&talk);
+}
+
+/* Names are demangled where that was asked for, and the size of stacks is kept for what is said about them. */
+static void test_state_of_stacks(void **unused)
+{
+        const struct session_options plain = {.demangle = true}, raw = {.demangle = false};
+        const struct proto_attached attached = {.req = 1, .pid = 42, .stack_bytes = 4096};
+        struct proto_buffer buffer;
+        const int32_t pid = 42;
+        struct talk talk;
+
+        talk_begin_with(&talk, &raw, &pid, 1);
+        assert_false(talk.session.targets[0].state.demangles);
+        talk_end(&talk);
+        talk_begin_with(&talk, &plain, &pid, 1);
+        assert_true(talk.session.targets[0].state.demangles);
+        assert_int_equal(hear(&talk, fake_welcome(PROTO_MAJOR, PROTO_EVENT_BYTES)), 0);
+        buffer = fake_buffer();
+        assert_int_equal(hear(&talk, fake_done(proto_encode_attached(&buffer, 7, &attached), &buffer)), 0);
+        assert_int_equal(talk.session.targets[0].state.stack_bytes, 4096);
+        assert_true(holds(&talk.view->out, "\"stack_bytes\":4096"));
         talk_end(&talk);
 }
 
@@ -360,6 +421,9 @@ int main(void)
                 cmocka_unit_test(test_ptrace_mode),
                 cmocka_unit_test(test_unit),
                 cmocka_unit_test(test_old_daemon),
+                cmocka_unit_test(test_stack_bytes),
+                cmocka_unit_test(test_old_daemon_without_stacks),
+                cmocka_unit_test(test_state_of_stacks),
                 cmocka_unit_test(test_several_processes),
                 cmocka_unit_test(test_signal_and_revoked),
                 cmocka_unit_test(test_followed_processes_and_a_loss),

@@ -238,8 +238,8 @@ static void test_too_many_pids(void **unused)
 
 static void test_reserved(void **unused)
 {
-        static const char *const words[] = {"top",    "stat",   "flame",  "maps",      "walk",      "record",
-                                            "replay", "export", "status", "--stack=9", "--lossless"};
+        static const char *const words[] = {"top",    "maps",   "walk",   "record",
+                                            "replay", "export", "status", "--lossless"};
 
         for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
                 CLEANUP_TEXT struct text args = {0};
@@ -250,6 +250,55 @@ static void test_reserved(void **unused)
                 bad(args.data, expected.data);
         }
         bad("faultline -p 1 top", "'top' is not available in this version of faultline");
+}
+
+static void test_stacks(void **unused)
+{
+        static const struct {
+                const char *args;
+                uint32_t bytes;
+        } sizes[] = {
+                {"faultline -p 1", 0},
+                {"faultline -p 1 --stack", PROTO_STACK_AUTO},
+                {"faultline -p 1 --lines", PROTO_STACK_AUTO},
+                {"faultline -p 1 --stack=8", 8},
+                {"faultline -p 1 --stack=9", 16},
+                {"faultline -p 1 --stack=16K", 16384},
+                {"faultline -p 1 --lines --stack=63K", 64512},
+                {"faultline -p 1 --stack=65528 --lines", 65528},
+        };
+        static const char *const bad_sizes[] = {"",
+                                                "0",
+                                                "7",
+                                                "K",
+                                                "0K",
+                                                "64K",
+                                                "65529",
+                                                "-8",
+                                                "8k",
+                                                "8KB",
+                                                "+8",
+                                                "1.5K",
+                                                "18446744073709551616",
+                                                "18014398509481985K"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+                assert_int_equal(good(sizes[i].args).stack_bytes, sizes[i].bytes);
+        for (size_t i = 0; i < ARRAY_SIZE(bad_sizes); i++) {
+                CLEANUP_TEXT struct text args = {0}, expected = {0};
+
+                text_printf(&args, "faultline -p 1 --stack=%s%c", bad_sizes[i], '\0');
+                text_printf(&expected,
+                            "--stack='%s' is not a size of stacks; write a number of bytes from 8 to 65528, or such as "
+                            "16K%c",
+                            bad_sizes[i], '\0');
+                bad(args.data, expected.data);
+        }
+        assert_false(good("faultline -p 1 --stack").lines);
+        assert_true(good("faultline -p 1 --lines").lines);
+        bad("faultline -p 1 --lines=2", "no value belongs to option '--lines=2'");
+        assert_false(good("faultline -p 1").raw_symbols);
+        assert_true(good("faultline -p 1 --no-demangle").raw_symbols);
 }
 
 static void test_times(void **unused)
@@ -292,17 +341,12 @@ static void test_times(void **unused)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_targets),
-                cmocka_unit_test(test_options),
-                cmocka_unit_test(test_filters),
-                cmocka_unit_test(test_usage_errors),
-                cmocka_unit_test(test_bad_pids),
-                cmocka_unit_test(test_too_many_pids),
-                cmocka_unit_test(test_reserved),
-                cmocka_unit_test(test_times),
-                cmocka_unit_test(test_units),
-                cmocka_unit_test(test_longest_unit),
-                cmocka_unit_test(test_follow_and_ptrace),
+                cmocka_unit_test(test_targets),      cmocka_unit_test(test_options),
+                cmocka_unit_test(test_filters),      cmocka_unit_test(test_usage_errors),
+                cmocka_unit_test(test_bad_pids),     cmocka_unit_test(test_too_many_pids),
+                cmocka_unit_test(test_reserved),     cmocka_unit_test(test_stacks),
+                cmocka_unit_test(test_times),        cmocka_unit_test(test_units),
+                cmocka_unit_test(test_longest_unit), cmocka_unit_test(test_follow_and_ptrace),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

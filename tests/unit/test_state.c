@@ -103,6 +103,178 @@ static void test_reset(void **unused)
         state_free(&state);
 }
 
+/* --- stacks and lines --- */
+
+/* One definition, in a frame of its own. */
+static int define_one(struct state *state, const struct proto_def *def)
+{
+        struct proto_buffer buffer = fake_buffer();
+        struct proto_header header = {.type = MESSAGE_DICT, .trace = 1, .count = 1};
+
+        assert_true(proto_begin_frame(&buffer) >= 0);
+        assert_int_equal(proto_append_def(&buffer, def), 0);
+        return define(state, fake_done(proto_finish_frame(&buffer, &header), &buffer));
+}
+
+static int define_line(struct state *state, uint32_t id, uint32_t function, uint32_t outer)
+{
+        const struct proto_def def = {
+                .kind = DEF_LINE, .id = id, .line = {.function = function, .file = 2, .line = 30 + id, .outer = outer}};
+
+        return define_one(state, &def);
+}
+
+static int define_stack(struct state *state, uint32_t id, uint8_t flags, const struct proto_stack_frame *frames,
+                        uint32_t n_frames)
+{
+        const struct proto_def def = {
+                .kind = DEF_STACK, .id = id, .stack = {.flags = flags, .n_frames = n_frames, .frames = frames}};
+
+        return define_one(state, &def);
+}
+
+static void test_stacks(void **unused)
+{
+        static const struct proto_stack_frame frames[] = {
+                {.addr = 0x401007, .place = 2, .line = 2, .by = FRAME_BY_REGISTERS},
+                {.addr = UINT64_MAX, .by = 200},
+        };
+        struct state state = {0};
+        struct state_frame frame;
+        const struct dict_stack *stack;
+
+        assert_int_equal(define(&state, fake_dict(1)), 0);
+        assert_int_equal(define_line(&state, 1, 5, 0), 0);
+        assert_int_equal(define_line(&state, 2, 4, 1), 0);
+        assert_int_equal(define_stack(&state, 1, PROTO_STACK_CUT, frames, ARRAY_SIZE(frames)), 0);
+        assert_int_equal(define_stack(&state, 2, 0xfe, NULL, 0), 0);
+        stack = state_stack(&state, 1);
+        assert_int_equal(stack->n_frames, 2);
+        assert_true(stack->is_cut);
+        state_frame(&state, stack, 0, &frame);
+        assert_int_equal(frame.addr, 0x401007);
+        assert_ptr_equal(frame.place, state_place(&state, 2));
+        assert_int_equal(frame.by, FRAME_BY_REGISTERS);
+        assert_int_equal(frame.n_lines, 2);
+        assert_ptr_equal(frame.lines[0], state_line(&state, 2));
+        assert_ptr_equal(frame.lines[1], state_line(&state, 1));
+        assert_int_equal(frame.lines[0]->function, 4);
+        assert_int_equal(frame.lines[0]->file, 2);
+        assert_int_equal(frame.lines[0]->line, 32);
+        state_frame(&state, stack, 1, &frame);
+        assert_true(frame.addr == UINT64_MAX);
+        assert_null(frame.place);
+        assert_int_equal(frame.by, 200);
+        assert_int_equal(frame.n_lines, 0);
+        assert_int_equal(state_stack(&state, 2)->n_frames, 0);
+        assert_false(state_stack(&state, 2)->is_cut);
+        assert_null(state_stack(&state, 0));
+        assert_null(state_stack(&state, 3));
+        assert_null(state_line(&state, 0));
+        assert_null(state_line(&state, 3));
+        state_free(&state);
+}
+
+static void test_stack_ids_are_dense(void **unused)
+{
+        struct state state = {0};
+
+        assert_int_equal(define_stack(&state, 2, 0, NULL, 0), -EBADMSG);
+        assert_int_equal(define_stack(&state, 1, 0, NULL, 0), 0);
+        assert_int_equal(define_stack(&state, 1, 0, NULL, 0), -EBADMSG);
+        assert_int_equal(define_line(&state, 0, 1, 0), -EBADMSG);
+        assert_int_equal(define_line(&state, 1, 1, 0), 0);
+        assert_int_equal(define_line(&state, 3, 1, 0), -EBADMSG);
+        state_free(&state);
+}
+
+static void test_frames_are_bounded(void **unused)
+{
+        static const struct proto_stack_frame frames[2];
+        struct state state = {.n_frames = STATE_FRAMES_MAX - 1};
+
+        assert_int_equal(define_stack(&state, 1, 0, frames, 2), -EBADMSG);
+        assert_int_equal(define_stack(&state, 1, 0, frames, 1), 0);
+        assert_int_equal(define_stack(&state, 2, 0, frames, 1), -EBADMSG);
+        state_free(&state);
+}
+
+/* Chains that lead nowhere, to themselves, or on for longer than anybody inlines. */
+static void test_chains_of_lines_end(void **unused)
+{
+        struct proto_stack_frame frames[] = {{.line = 1}, {.line = 2}, {.line = 4}, {.line = 99}};
+        struct state state = {0};
+        struct state_frame frame;
+
+        assert_int_equal(define_line(&state, 1, 1, 99), 0);
+        assert_int_equal(define_line(&state, 2, 1, 3), 0);
+        assert_int_equal(define_line(&state, 3, 1, 2), 0);
+        assert_int_equal(define_line(&state, 4, 1, 0), 0);
+        for (uint32_t id = 5; id < 5 + 2 * STATE_LINES_MAX; id++)
+                assert_int_equal(define_line(&state, id, 1, id - 1), 0);
+        frames[2].line = 4 + 2 * STATE_LINES_MAX;
+        assert_int_equal(define_stack(&state, 1, 0, frames, ARRAY_SIZE(frames)), 0);
+        state_frame(&state, state_stack(&state, 1), 0, &frame);
+        assert_int_equal(frame.n_lines, 1);
+        state_frame(&state, state_stack(&state, 1), 1, &frame);
+        assert_int_equal(frame.n_lines, STATE_LINES_MAX);
+        state_frame(&state, state_stack(&state, 1), 2, &frame);
+        assert_int_equal(frame.n_lines, STATE_LINES_MAX);
+        assert_ptr_equal(frame.lines[STATE_LINES_MAX - 1], state_line(&state, 5 + STATE_LINES_MAX));
+        state_frame(&state, state_stack(&state, 1), 3, &frame);
+        assert_int_equal(frame.n_lines, 0);
+        state_free(&state);
+}
+
+static void test_stacks_are_forgotten(void **unused)
+{
+        static const struct proto_stack_frame frames[2];
+        struct state state = {0};
+
+        for (uint32_t epoch = 0; epoch < 3; epoch++) {
+                assert_int_equal(state.epoch, epoch);
+                assert_int_equal(define_line(&state, 1, 1, 0), 0);
+                assert_int_equal(define_stack(&state, 1, 0, frames, 2), 0);
+                assert_int_equal(state.n_frames, 2);
+                state_reset(&state);
+                assert_int_equal(state.n_frames, 0);
+                assert_null(state_stack(&state, 1));
+                assert_null(state_line(&state, 1));
+        }
+        state_free(&state);
+}
+
+static void assert_symbol(const struct state *state, uint32_t id, const char *expected)
+{
+        const struct proto_string symbol = state_symbol(state, id);
+
+        assert_int_equal(symbol.n_bytes, strlen(expected));
+        assert_memory_equal(symbol.data, expected, symbol.n_bytes);
+}
+
+static void test_symbols(void **unused)
+{
+        struct state state = {.demangles = true};
+
+        assert_int_equal(define(&state, one_string(1, "_ZN3foo3barEi", 13)), 0);
+        assert_int_equal(define(&state, one_string(2, "main", 4)), 0);
+        assert_int_equal(define(&state, one_string(3, "_Znot", 5)), 0);
+        assert_int_equal(define(&state, one_string(4, "", 0)), 0);
+        assert_symbol(&state, 1, "foo::bar(int)");
+        assert_ptr_equal(state_symbol(&state, 1).data, state_symbol(&state, 1).data); /* made once */
+        assert_symbol(&state, 2, "main");
+        assert_symbol(&state, 3, "_Znot");
+        assert_int_equal(state_symbol(&state, 4).n_bytes, 0);
+        assert_null(state_symbol(&state, 0).data);
+        assert_null(state_symbol(&state, 5).data);
+        state_reset(&state);
+        assert_null(state_symbol(&state, 1).data);
+        state.demangles = false;
+        assert_int_equal(define(&state, one_string(1, "_ZN3foo3barEi", 13)), 0);
+        assert_symbol(&state, 1, "_ZN3foo3barEi");
+        state_free(&state);
+}
+
 static void test_unknown_kind_is_skipped(void **unused)
 {
         struct bytes frame = one_string(1, "x", 1);
@@ -193,6 +365,12 @@ int main(void)
                 cmocka_unit_test(test_ids_are_dense),
                 cmocka_unit_test(test_entries_are_bounded),
                 cmocka_unit_test(test_reset),
+                cmocka_unit_test(test_stacks),
+                cmocka_unit_test(test_stack_ids_are_dense),
+                cmocka_unit_test(test_frames_are_bounded),
+                cmocka_unit_test(test_chains_of_lines_end),
+                cmocka_unit_test(test_stacks_are_forgotten),
+                cmocka_unit_test(test_symbols),
                 cmocka_unit_test(test_unknown_kind_is_skipped),
                 cmocka_unit_test(test_more_records_than_bytes),
                 cmocka_unit_test(test_counts),
