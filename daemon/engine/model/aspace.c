@@ -16,6 +16,9 @@
  * What is taken out and not replaced is buried: a ring of the latest burials, in the order of their times, for the
  * verdict on a signal. A search for an address goes through them backwards, which a signal is rare enough for; a tree
  * of ranges would have to be kept for each of many removals that nobody ever asks about.
+ *
+ * The executable maps are kept once more as a value of their own (codemap.h), from the time it is asked for until one
+ * of them changes: stacks are many, changes of code few, while a heap grows all the time.
  */
 #include "daemon/engine/model/aspace.h"
 
@@ -35,7 +38,8 @@ struct aspace {
         struct entry *entries;
         size_t n_entries;
         size_t n_allocated;
-        size_t last_hit; /* an index that may be out of date or out of bounds: checked before use */
+        size_t last_hit;      /* an index that may be out of date or out of bounds: checked before use */
+        struct codemap *code; /* one reference; NULL = to be made when it is asked for */
         /* A ring once there are ASPACE_MAX_BURIALS: the oldest is at first_burial, which is 0 until then. */
         struct burial *burials;
         size_t first_burial, n_burials, size_burials;
@@ -57,6 +61,7 @@ void aspace_clear(struct aspace *aspace)
                 map_unref(aspace->entries[i].map);
         for (size_t i = 0; i < aspace->n_burials; i++)
                 map_unref(aspace->burials[i].map);
+        codemap_unref(aspace->code);
         free(aspace->entries);
         free(aspace->burials);
         *aspace = (struct aspace){0};
@@ -183,11 +188,25 @@ static int change_prepare(struct aspace *aspace, uint64_t start, uint64_t end, s
         return r;
 }
 
+/* Whether an executable map comes or goes; where one is cut, both. */
+static bool change_is_of_code(const struct aspace *aspace, const struct change *change)
+{
+        for (size_t i = 0; i < change->n_out; i++)
+                if (aspace->entries[change->first + i].map->executable)
+                        return true;
+        for (size_t i = 0; i < change->n_in; i++)
+                if (change->in[i]->executable)
+                        return true;
+        return false;
+}
+
 static void change_apply(struct aspace *aspace, struct change *change)
 {
         struct entry *at = aspace->entries + change->first;
         size_t n_behind = aspace->n_entries - change->first - change->n_out;
 
+        if (change_is_of_code(aspace, change))
+                aspace->code = codemap_unref(aspace->code);
         for (size_t i = 0; i < change->n_out; i++)
                 map_unref(at[i].map);
         if (n_behind > 0 && change->n_in != change->n_out)
@@ -359,6 +378,7 @@ int aspace_copy(const struct aspace *aspace, struct aspace **ret)
                 map_ref(copy->entries[i].map);
         }
         copy->n_entries = aspace->n_entries;
+        copy->code = codemap_ref(aspace->code);
         for (size_t i = 0; i < aspace->n_burials; i++)
                 put_burial(copy, &aspace->burials[(aspace->first_burial + i) % ASPACE_MAX_BURIALS]);
         *ret = copy;
@@ -392,6 +412,23 @@ struct map *aspace_above(struct aspace *aspace, uint64_t addr)
         if (i < aspace->n_entries && aspace->entries[i].start <= addr)
                 i++;
         return i < aspace->n_entries ? aspace->entries[i].map : NULL;
+}
+
+struct codemap *aspace_code(struct aspace *aspace)
+{
+        struct map **maps CLEANUP_FREE = NULL;
+        size_t n = 0;
+
+        if (aspace->code)
+                return aspace->code;
+        maps = reallocarray(NULL, aspace->n_entries + 1, sizeof(struct map *));
+        if (!maps)
+                return NULL;
+        for (size_t i = 0; i < aspace->n_entries; i++)
+                if (aspace->entries[i].map->executable)
+                        maps[n++] = aspace->entries[i].map;
+        aspace->code = codemap_new(maps, n);
+        return aspace->code;
 }
 
 size_t aspace_count(const struct aspace *aspace)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/engine/model/codemap.h"
 #include "daemon/engine/model/map.h"
 
 #define ASPACE_MAX_BURIALS 1024
@@ -55,6 +56,12 @@ struct map *aspace_lookup(struct aspace *aspace, uint64_t addr);
 /* The neighbours of an address that no map holds: the last map that ends at or below, the first that starts above. */
 struct map *aspace_below(struct aspace *aspace, uint64_t addr);
 struct map *aspace_above(struct aspace *aspace, uint64_t addr);
+
+/*
+ * The executable maps now. Borrowed until the next change; who keeps it takes a reference. The same object is returned
+ * until an executable map has come, gone or been cut. NULL: out of memory.
+ */
+struct codemap *aspace_code(struct aspace *aspace);
 
 size_t aspace_count(const struct aspace *aspace);
 struct map *aspace_at(const struct aspace *aspace, size_t index); /* in address order; borrowed */

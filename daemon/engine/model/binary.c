@@ -166,9 +166,19 @@ struct binary *binary_close(struct binary *binary)
         return NULL;
 }
 
+struct Elf *binary_elf(const struct binary *binary)
+{
+        return binary->elf;
+}
+
 unsigned int binary_type(const struct binary *binary)
 {
         return binary->header.e_type;
+}
+
+unsigned int binary_machine(const struct binary *binary)
+{
+        return binary->header.e_machine;
 }
 
 bool binary_is_32bit(const struct binary *binary)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * An ELF file, 32 or 64 bits, either byte order, read piece by piece: the only user of libelf. Private to image*.c.
+ * An ELF file, 32 or 64 bits, either byte order, read piece by piece: the only user of libelf. Private to image*.c
+ * and lines.c.
  * The meaning of every constant (PT_, SHT_, SHF_, SHN_, STT_, STB_, DT_) is that of <elf.h> and elf(5).
  */
 #pragma once
@@ -62,8 +63,11 @@ int binary_open(int fd, struct binary **ret) MUST_CHECK; /* fd is borrowed until
 int binary_open_memory(const void *bytes, size_t n_bytes, struct binary **ret) MUST_CHECK;
 struct binary *binary_close(struct binary *binary); /* NULL passes through; returns NULL */
 
-unsigned int binary_type(const struct binary *binary); /* ET_EXEC, ... */
-bool binary_is_32bit(const struct binary *binary);     /* ELFCLASS32 */
+/* For libdw alone, which reads through it on its own account (lines.c). Borrowed. */
+struct Elf *binary_elf(const struct binary *binary);
+unsigned int binary_type(const struct binary *binary);    /* ET_EXEC, ... */
+unsigned int binary_machine(const struct binary *binary); /* EM_X86_64, ... */
+bool binary_is_32bit(const struct binary *binary);        /* ELFCLASS32 */
 size_t binary_count_segments(const struct binary *binary);
 size_t binary_count_sections(const struct binary *binary);
 /* false: the file does not have it, although its header counts it. */

@@ -77,7 +77,7 @@ int image_file_open(struct image_file *file, int fd)
         return finish_open(file, binary_open(fd, &file->binary));
 }
 
-static int image_file_open_memory(struct image_file *file, const void *bytes, size_t n_bytes)
+int image_file_open_memory(struct image_file *file, const void *bytes, size_t n_bytes)
 {
         *file = (struct image_file){0};
         return finish_open(file, binary_open_memory(bytes, n_bytes, &file->binary));

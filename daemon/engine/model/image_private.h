@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What image.c, image_symbols.c and image_debug.c share; nobody else includes it. */
+/* What image.c, image_symbols.c, image_debug.c and image_rows.c share; nobody else includes it. */
 #pragma once
 
 #include "daemon/engine/model/binary.h"
@@ -30,6 +30,7 @@ struct image_file {
 
 /* Errors as binary_open(). The file is empty (all zero) on failure. */
 int image_file_open(struct image_file *file, int fd) MUST_CHECK;
+int image_file_open_memory(struct image_file *file, const void *bytes, size_t n_bytes) MUST_CHECK;
 void image_file_close(struct image_file *file);
 /* The name of a section, n bytes; NULL = none. */
 const char *image_file_section_name(const struct image_file *file, const struct binary_section *section, size_t *ret_n);

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <ucontext.h>
 
+#include "daemon/engine/model/stackstep.h"
 #include "daemon/engine/model/unwind_check.h"
 #include "daemon/engine/model/unwind_image.h"
 
@@ -30,7 +31,6 @@
 #define IMAGE_SHIFT 48
 #define TABLE (UINT64_C(0xffff) << IMAGE_SHIFT) /* address of the table that find_proc_info() lets be searched */
 #define TABLE_LINE UINT64_C(0x80000000)         /* two 32-bit offsets: code from INT32_MIN on, its FDE at 0 */
-#define USER_END (UINT64_C(1) << 56)            /* 5-level page tables: user addresses have 56 bits */
 
 /* Exported, and perf's way into libunwind too, but declared in none of its installed headers. */
 int _Ux86_64_dwarf_search_unwind_table(unw_addr_space_t space, unw_word_t ip, unw_dyn_info_t *table,
@@ -46,6 +46,7 @@ enum step { STEP_FRAME, STEP_NO_DATA, STEP_END, STEP_WAIT };
 struct walk {
         struct unwind *unwind;
         const struct unwind_request *request;
+        struct stackstep_bytes stack;
         uint64_t registers[N_STORY_REGISTERS];
         bool is_exact;         /* rip is where the thread is, or was interrupted; else where it will return to */
         enum frame_method by;  /* how registers were found */
@@ -70,22 +71,6 @@ static uint64_t image_address(const struct walk *walk, uint64_t vaddr)
         return ((uint64_t)walk->image + 1) << IMAGE_SHIFT | vaddr;
 }
 
-static bool read_stack(const struct unwind_request *request, uint64_t addr, void *ret, size_t n)
-{
-        uint64_t offset = addr - request->stack_start;
-
-        if (addr < request->stack_start || offset > request->n_stack_bytes || request->n_stack_bytes - offset < n)
-                return false;
-        memcpy(ret, request->stack + offset, n);
-        return true;
-}
-
-/* Not copied, but where the caller's frame may well be. */
-static bool is_further_up(const struct walk *walk, uint64_t addr)
-{
-        return addr >= walk->registers[STORY_RSP] && addr < USER_END;
-}
-
 static int access_mem(unw_addr_space_t space, unw_word_t addr, unw_word_t *value, int write, void *arg)
 {
         struct walk *walk = arg;
@@ -101,7 +86,7 @@ static int access_mem(unw_addr_space_t space, unw_word_t addr, unw_word_t *value
                                           sizeof(*value))
                                ? 0
                                : -UNW_EINVAL;
-        if (read_stack(walk->request, addr, value, sizeof(*value)))
+        if (stackstep_read(&walk->stack, addr, value, sizeof(*value)))
                 return 0;
         walk->missing_addr = addr;
         return -UNW_EINVAL;
@@ -256,7 +241,7 @@ static enum step step_by_row(struct walk *walk)
                 walk->registers[STORY_RIP] = rip;
                 return STEP_NO_DATA;
         }
-        walk->is_cut |= r < 0 && is_further_up(walk, walk->missing_addr);
+        walk->is_cut = r < 0 && stackstep_goes_on(walk->registers[STORY_RSP], walk->missing_addr);
         if (r <= 0 || unw_get_reg(&cursor, UNW_REG_IP, &caller_ip) < 0 ||
             unw_get_reg(&cursor, UNW_REG_SP, &caller_sp) < 0 || caller_ip == 0 ||
             caller_sp <= walk->registers[STORY_RSP])
@@ -294,8 +279,8 @@ static enum step step_by_signal(struct walk *walk)
         uint64_t saved = walk->registers[STORY_RSP] + offsetof(ucontext_t, uc_mcontext.gregs);
         gregset_t registers;
 
-        if (!read_stack(walk->request, saved, registers, sizeof(registers))) {
-                walk->is_cut |= is_further_up(walk, saved);
+        if (!stackstep_read(&walk->stack, saved, registers, sizeof(registers))) {
+                walk->is_cut = stackstep_goes_on(walk->registers[STORY_RSP], saved);
                 return STEP_END;
         }
         for (size_t i = 0; i < N_STORY_REGISTERS; i++)
@@ -306,49 +291,44 @@ static enum step step_by_signal(struct walk *walk)
 }
 
 /* Go on at a return address that nothing vouches for, if it is one. */
-static enum step step_to(struct walk *walk, uint64_t rip, uint64_t rsp, uint64_t rbp)
+static enum step step_to(struct walk *walk, const struct stackstep *caller)
 {
         struct unwind_image image;
         enum unwind_answer answer = UNWIND_NOT_CODE;
 
-        if (rip != 0)
-                answer = walk->request->find_image(walk->request->user, rip - 1, &image);
+        if (caller->rip != 0)
+                answer = walk->request->find_image(walk->request->user, caller->rip - 1, &image);
         if (answer == UNWIND_NOT_CODE || answer == UNWIND_WAIT)
                 return answer == UNWIND_WAIT ? STEP_WAIT : STEP_END;
-        walk->registers[STORY_RIP] = rip;
-        walk->registers[STORY_RSP] = rsp;
-        walk->registers[STORY_RBP] = rbp;
+        walk->registers[STORY_RIP] = caller->rip;
+        walk->registers[STORY_RSP] = caller->rsp;
+        walk->registers[STORY_RBP] = caller->rbp;
         walk->is_exact = false;
         walk->by = FRAME_BY_POINTER;
         return STEP_FRAME;
 }
 
-/* push %rbp; mov %rsp, %rbp: the caller's frame pointer, and above it the return address. */
-static enum step step_by_pointer(struct walk *walk)
+static struct stackstep step_at(const struct walk *walk)
 {
-        uint64_t frame = walk->registers[STORY_RBP], caller[2];
-
-        if (frame % sizeof(frame) != 0 || frame < walk->registers[STORY_RSP])
-                return STEP_END;
-        if (!read_stack(walk->request, frame, caller, sizeof(caller))) {
-                walk->is_cut |= is_further_up(walk, frame);
-                return STEP_END;
-        }
-        return step_to(walk, caller[1], frame + sizeof(caller), caller[0]);
+        return (struct stackstep){.rip = walk->registers[STORY_RIP],
+                                  .rsp = walk->registers[STORY_RSP],
+                                  .rbp = walk->registers[STORY_RBP]};
 }
 
-/* A call to where nothing is has pushed its return address, and no more has happened. */
+static enum step step_by_pointer(struct walk *walk)
+{
+        struct stackstep at = step_at(walk), caller;
+
+        return stackstep_by_pointer(&walk->stack, &at, &caller, &walk->is_cut) ? step_to(walk, &caller) : STEP_END;
+}
+
 static enum step step_from_nowhere(struct walk *walk)
 {
-        uint64_t rsp = walk->registers[STORY_RSP], rip;
+        struct stackstep at = step_at(walk), caller;
 
-        if (!walk->is_exact)
-                return STEP_END;
-        if (!read_stack(walk->request, rsp, &rip, sizeof(rip))) {
-                walk->is_cut |= is_further_up(walk, rsp);
-                return STEP_END;
-        }
-        return step_to(walk, rip, rsp + sizeof(rip), walk->registers[STORY_RBP]);
+        return walk->is_exact && stackstep_from_nowhere(&walk->stack, &at, &caller, &walk->is_cut)
+                       ? step_to(walk, &caller)
+                       : STEP_END;
 }
 
 static enum step step_in_image(struct walk *walk, const struct unwind_image *image)
@@ -385,7 +365,11 @@ static enum step step(struct walk *walk)
 int unwind_stack(struct unwind *unwind, const struct unwind_request *request, struct unwind_frame *frames,
                  size_t n_room, bool *ret_cut)
 {
-        struct walk walk = {.unwind = unwind, .request = request, .is_exact = true, .by = FRAME_BY_REGISTERS};
+        struct walk walk = {.unwind = unwind,
+                            .request = request,
+                            .stack = {request->stack, request->stack_start, request->n_stack_bytes},
+                            .is_exact = true,
+                            .by = FRAME_BY_REGISTERS};
         enum step r = STEP_FRAME;
         size_t n;
 
