@@ -50,6 +50,11 @@ static const struct {
                              "a processor is offline: what the unit does on it within a second or two of its coming "
                              "online is not seen",
                              "-p PID --follow misses nothing there"},
+        [LINK_LACKS_STACK_SIZE] = {"stack-size",
+                                   "fewer bytes of each stack are copied than wanted, because the rings are small: "
+                                   "deep stacks are cut (and marked)",
+                                   "--stack=BYTES insists on a size as far as it can be had; raise RLIMIT_MEMLOCK or "
+                                   "kernel.perf_event_mlock_kb, end other traces, or use the faultlined service"},
 };
 
 /* ptrace(2) fails for reasons that call for different remedies. NULL: nothing is known about that one. */
@@ -146,17 +151,41 @@ static void put_reason(unsigned int bit, int error, char *ret, size_t n_ret)
                 (void)snprintf(ret, n_ret, "%s; %s", table[bit].missing, remedy);
 }
 
-struct outframe *degraded_frame(uint32_t trace, unsigned int bit, int error)
+static struct outframe *make_frame(uint32_t trace, const char *what, const char *reason)
 {
         uint8_t bytes[PROTO_HEADER_BYTES + 2048];
         struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
         struct proto_degraded message;
-        char reason[LINK_TEXT_BYTES];
 
-        message.what = (struct proto_string){.data = table[bit].what, .n_bytes = (uint32_t)strlen(table[bit].what)};
-        put_reason(bit, error, reason, sizeof(reason));
+        message.what = (struct proto_string){.data = what, .n_bytes = (uint32_t)strlen(what)};
         message.reason = (struct proto_string){.data = reason, .n_bytes = (uint32_t)strlen(reason)};
         if (proto_encode_degraded(&buffer, trace, &message) < 0)
                 return NULL;
         return outframe_new(MESSAGE_DEGRADED, bytes, buffer.n_bytes);
+}
+
+struct outframe *degraded_frame(uint32_t trace, unsigned int bit, int error)
+{
+        char reason[LINK_TEXT_BYTES];
+
+        put_reason(bit, error, reason, sizeof(reason));
+        return make_frame(trace, table[bit].what, reason);
+}
+
+struct outframe *degraded_stacks_frame(uint32_t trace, uint32_t stack_bytes, unsigned int percent,
+                                       uint32_t enough_bytes)
+{
+        char reason[LINK_TEXT_BYTES];
+
+        if (enough_bytes > stack_bytes)
+                (void)snprintf(reason, sizeof(reason),
+                               "%u %% of the stacks are longer than the %u bytes that are copied of each, and are cut "
+                               "(and marked); --stack=%u would hold nearly all",
+                               percent, stack_bytes, enough_bytes);
+        else
+                (void)snprintf(reason, sizeof(reason),
+                               "%u %% of the stacks are longer than the %u bytes that are copied of each, and are cut "
+                               "(and marked); many are longer than any size that can be copied (--stack=65528)",
+                               percent, stack_bytes);
+        return make_frame(trace, "stacks-cut", reason);
 }

@@ -14,3 +14,6 @@
  * caller's; NULL: out of memory.
  */
 struct outframe *degraded_frame(uint32_t trace, unsigned int bit, int error);
+/* Many stacks are cut: what size (0 = none) would hold nearly all. */
+struct outframe *degraded_stacks_frame(uint32_t trace, uint32_t stack_bytes, unsigned int percent,
+                                       uint32_t enough_bytes);

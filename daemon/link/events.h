@@ -58,45 +58,62 @@ static inline uint32_t event_kinds(enum detail detail)
  * (asm/perf_regs.h: PERF_REG_X86_SP 7, _IP 8). */
 #define EVENT_REGS_MASK ((1ull << 7) | (1ull << 8))
 
+/* Registers where a copy of the stack goes with them: AX BX CX DX SI DI BP SP IP FLAGS, R8 to R15 (asm/perf_regs.h). */
+#define EVENT_STACK_REGS_MASK (UINT64_C(0x3ff) | UINT64_C(0xff) << 16)
+#define EVENT_N_STACK_REGS 18
+enum { EVENT_STACK_REG_SP = 7, EVENT_STACK_REG_IP = 8 };
+
+/* EVENT_TP_KERNEL also has the chain of kernel frames. */
+#define EVENT_KERNEL_CHAIN (1u << 31)
+
 /*
- * sample_type of a kind. physical: PHYS_ADDR and DATA_PAGE_SIZE are granted (they need CAP_PERFMON).
- * A completion that has an entry before it need not repeat the instruction pointer.
+ * `stacks` of event_sample_type() for a trace with stacks: EVENT_BIT of the kinds that have registers and a copy of the
+ * user stack, and EVENT_KERNEL_CHAIN, or 0 for a trace without. They ride on what begins a fault, so that one that is
+ * never completed has its stack too; but never on EVENT_ENTRY, which shares its fields with whoever else samples page
+ * faults (below).
+ */
+static inline uint32_t event_stacks(int tracepoints, int kernel_chain)
+{
+        if (!tracepoints)
+                return EVENT_BIT(EVENT_MIN) | EVENT_BIT(EVENT_MAJ);
+        return EVENT_BIT(EVENT_TP_USER) | EVENT_BIT(EVENT_TP_KERNEL) | EVENT_BIT(EVENT_TP_HIGH) |
+               (kernel_chain ? EVENT_KERNEL_CHAIN : 0);
+}
+
+/*
+ * sample_type of a kind. physical: PHYS_ADDR and DATA_PAGE_SIZE are granted (they need CAP_PERFMON). stacks: of
+ * event_stacks(). A completion that has an entry before it need not repeat the instruction pointer.
  *
  * Where two observers have the same software event on one task, the kernel fills in the common fields once and writes
  * them to both: the second one's records carry the id, and the time by the clock, of the first
  * (kernel/events/core.c, do_perf_sw_event, perf_prepare_sample: what sample_flags names is kept). The id then says
- * nothing. So ENTRY, MIN and MAJ differ in size at every level of detail, and event_sample_bytes() tells them apart.
+ * nothing, and with what the first has of variable length neither does the size. So ENTRY, MIN and MAJ differ in what
+ * stands where at every level of detail (engine/decode/sample_page.c tells them apart).
  */
-static inline uint64_t event_sample_type(enum event_kind kind, enum detail detail, int physical)
+static inline uint64_t event_sample_type(enum event_kind kind, enum detail detail, int physical, uint32_t stacks)
 {
         uint64_t base = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME;
         uint64_t page = physical ? PERF_SAMPLE_PHYS_ADDR | PERF_SAMPLE_DATA_PAGE_SIZE : 0;
+        uint64_t stack = stacks & EVENT_BIT(kind) ? PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER : 0;
 
         switch (kind) {
         case EVENT_TP_USER:
         case EVENT_TP_HIGH:
-                return base | PERF_SAMPLE_RAW;
+                return base | PERF_SAMPLE_RAW | stack;
         case EVENT_TP_KERNEL:
+                return base | PERF_SAMPLE_RAW | PERF_SAMPLE_REGS_USER | stack |
+                       (stacks & EVENT_KERNEL_CHAIN ? PERF_SAMPLE_CALLCHAIN : 0);
         case EVENT_TP_MUNMAP:
         case EVENT_TP_MREMAP:
                 return base | PERF_SAMPLE_RAW | PERF_SAMPLE_REGS_USER;
         case EVENT_ENTRY:
                 return base | PERF_SAMPLE_IP | PERF_SAMPLE_ADDR | page;
         case EVENT_MIN:
-                return base | (detail == DETAIL_BASIC ? PERF_SAMPLE_IP : 0) | PERF_SAMPLE_ADDR | page;
-        case EVENT_MAJ: /* two fields more than MIN, for their size alone */
-                return event_sample_type(EVENT_MIN, detail, physical) | PERF_SAMPLE_CPU | PERF_SAMPLE_PERIOD;
+                return base | (detail == DETAIL_BASIC ? PERF_SAMPLE_IP : 0) | PERF_SAMPLE_ADDR | page | stack;
+        case EVENT_MAJ: /* two fields more than MIN, to be told from it */
+                return base | (detail == DETAIL_BASIC ? PERF_SAMPLE_IP : 0) | PERF_SAMPLE_ADDR | PERF_SAMPLE_CPU |
+                       PERF_SAMPLE_PERIOD | page | stack;
         default:
                 return base;
         }
-}
-
-/* header.size of a sample of EVENT_ENTRY, EVENT_MIN or EVENT_MAJ. */
-static inline unsigned int event_sample_bytes(enum event_kind kind, enum detail detail, int physical)
-{
-        uint64_t type = event_sample_type(kind, detail, physical);
-
-        return 40u /* header, id, owner, time, addr */ + (type & PERF_SAMPLE_IP ? 8 : 0) +
-               (type & PERF_SAMPLE_CPU ? 16 : 0) /* and the period */ +
-               (type & PERF_SAMPLE_PHYS_ADDR ? 16 : 0) /* and the page size */;
 }

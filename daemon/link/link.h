@@ -92,7 +92,8 @@ enum link_detail { /* what a trace lacks: bits of link_trace.degraded; degraded_
                    LINK_LACKS_UNMAPS,      /* --unmaps was asked for and may not be had */
                    LINK_LACKS_UNIT,        /* not cgroup-scope events: processes are followed one by one */
                    LINK_LACKS_STACKS,      /* a 32-bit program: no stacks (found by the engine) */
-                   LINK_LACKS_CPUS, /* a CPU was offline: a cgroup's events are not there at once when it comes */
+                   LINK_LACKS_CPUS,       /* a CPU was offline: a cgroup's events are not there at once when it comes */
+                   LINK_LACKS_STACK_SIZE, /* smaller copies of stacks than usual, because the rings are small */
                    N_LINK_LACKS,
 };
 
@@ -117,6 +118,12 @@ struct link_conn {
 #define LINK_ATTACH_FROM_EXEC 1
 #define LINK_ATTACH_FOLLOW 2 /* children, and what they execute */
 #define LINK_ATTACH_UNMAPS 4 /* syscall tracepoints for munmap(2) and mremap(2): admins only */
+#define LINK_ATTACH_LINES                                                                                              \
+        8 /* source lines for the frames of stacks: the engine's own business, kept here for the next                  \
+             one */
+
+#define LINK_STACK_AUTO UINT32_MAX
+#define LINK_STACK_MAX_BYTES 65528u /* perf_event_open(2), sample_stack_user */
 
 struct link_attach {
         uint32_t conn;
@@ -125,6 +132,7 @@ struct link_attach {
         uint32_t detail;            /* enum detail: AUTO, BASIC, FULL */
         uint32_t flags;             /* LINK_ATTACH_* */
         uint32_t ptrace;            /* enum ptrace_mode */
+        uint32_t stack_bytes;       /* of each stack to copy: 0 = none, LINK_STACK_AUTO, or at most LINK_STACK_MAX */
         char unit[LINK_UNIT_BYTES]; /* pid 0: a systemd unit or the path of a cgroup */
 };
 
@@ -154,7 +162,9 @@ struct link_trace {
         uint32_t n_threads;  /* struct link_thread in LINK_FD_THREADS */
         uint32_t ring_bytes; /* data area of a fault ring, power of two; the control page comes before it */
         uint32_t side_bytes;
-        uint32_t degraded; /* bits 1 << enum link_detail */
+        uint32_t stack_bytes; /* copied at most of each stack, as granted: a multiple of 8, 0 = no stacks */
+        uint32_t stacks;      /* which samples have one: event_sample_type() */
+        uint32_t degraded;    /* bits 1 << enum link_detail */
         int32_t degraded_errno[N_LINK_LACKS];
         uint32_t rights;    /* of the peer that asked: LINK_RIGHT_* */
         uint32_t restarted; /* sent again to the successor of an engine that died; comes before the connections */
@@ -195,6 +205,7 @@ enum link_open_kind {
         LINK_OPEN_KALLSYMS,  /* once for an engine */
         LINK_OPEN_MAPS,      /* /proc/PID/maps anew (after an exec the old descriptor answers for the old memory) */
         LINK_OPEN_SMAPS,
+        LINK_OPEN_PERF_MAP, /* /tmp/perf-PID.map of the process, with the PID that it has for itself, in its /tmp */
 };
 
 struct link_open {

@@ -52,7 +52,8 @@ int added_join_ids(struct attachment *trace, int fd, uint32_t n)
 static bool is_same_level(const struct event_level *a, const struct event_level *b)
 {
         return a->detail == b->detail && a->physical == b->physical && a->kernel_mode == b->kernel_mode &&
-               a->tracepoints == b->tracepoints && a->lost_count == b->lost_count && a->unmaps == b->unmaps;
+               a->tracepoints == b->tracepoints && a->lost_count == b->lost_count && a->unmaps == b->unmaps &&
+               a->stack_bytes == b->stack_bytes;
 }
 
 static int open_events(struct attachment *trace, const struct target *process, struct added *added)

@@ -24,11 +24,12 @@
 #define RETRY_USEC 1000
 #define MAX_RETRIES 1000
 
-#define ALL_FLAGS (LINK_ATTACH_FROM_EXEC | LINK_ATTACH_FOLLOW | LINK_ATTACH_UNMAPS)
+#define ALL_FLAGS (LINK_ATTACH_FROM_EXEC | LINK_ATTACH_FOLLOW | LINK_ATTACH_UNMAPS | LINK_ATTACH_LINES)
 
 _Static_assert(LINK_ATTACH_FROM_EXEC == PROTO_ATTACH_FROM_EXEC && LINK_ATTACH_FOLLOW == PROTO_ATTACH_FOLLOW &&
-                       LINK_ATTACH_UNMAPS == PROTO_ATTACH_UNMAPS,
+                       LINK_ATTACH_UNMAPS == PROTO_ATTACH_UNMAPS && LINK_ATTACH_LINES == PROTO_ATTACH_LINES,
                "an engine passes its client's flags on as they are");
+_Static_assert(LINK_STACK_AUTO == PROTO_STACK_AUTO && LINK_STACK_MAX_BYTES == PROTO_STACK_MAX_BYTES, "and this size");
 
 void attachment_fail(struct attachment *trace, int error, const char *text)
 {
@@ -156,7 +157,8 @@ static int check_request(struct context *context, const struct outbox *outbox, c
                 return EPERM;
         }
         if ((request->detail != DETAIL_AUTO && request->detail != DETAIL_BASIC && request->detail != DETAIL_FULL) ||
-            request->ptrace > PTRACE_MODE_OFF || (request->flags & ~(uint32_t)ALL_FLAGS) != 0) {
+            request->ptrace > PTRACE_MODE_OFF || (request->flags & ~(uint32_t)ALL_FLAGS) != 0 ||
+            (request->stack_bytes > LINK_STACK_MAX_BYTES && request->stack_bytes != LINK_STACK_AUTO)) {
                 *ret_text = "cannot trace: this daemon does not know one of the options asked for; it is older than "
                             "the client";
                 return EINVAL;
@@ -199,6 +201,8 @@ void attachment_request(struct context *context, struct outbox *outbox, const st
                 trace->request.flags &= ~(uint32_t)LINK_ATTACH_UNMAPS;
                 event_level_lack(&trace->level, LINK_LACKS_UNMAPS, EPERM);
         }
+        trace->level.stack_bytes = request->stack_bytes;
+        trace->level.kernel_chain = (peer_rights(peer) & LINK_RIGHT_KERNEL) != 0;
         trace->level.unmaps = (trace->request.flags & LINK_ATTACH_UNMAPS) != 0;
         trace->request.unit[sizeof(trace->request.unit) - 1] = '\0';
         if (request->pid == 0) {

@@ -46,6 +46,11 @@ uint32_t event_level_kinds(const struct event_level *level)
                        : kinds & ~(EVENT_BIT(EVENT_TP_USER) | EVENT_BIT(EVENT_TP_KERNEL) | EVENT_BIT(EVENT_TP_HIGH));
 }
 
+uint32_t event_level_stacks(const struct event_level *level)
+{
+        return level->stack_bytes == 0 ? 0 : event_stacks(level->tracepoints, level->kernel_chain);
+}
+
 static int refused_because_of_rights(int error)
 {
         return error == EACCES || error == EPERM;
@@ -151,6 +156,19 @@ static void sideband_attr(struct perf_event_attr *attr)
         attr->task = 1;
 }
 
+/* Registers and stack of the user's code (perf_event_open(2)), and the kernel's own frames from where it is. */
+static void stack_attr(const struct event_level *level, enum event_kind kind, struct perf_event_attr *attr)
+{
+        uint32_t stacks = event_level_stacks(level);
+
+        attr->sample_type = event_sample_type(kind, level->detail, level->physical, stacks);
+        if ((stacks & EVENT_BIT(kind)) != 0) {
+                attr->sample_regs_user = EVENT_STACK_REGS_MASK;
+                attr->sample_stack_user = level->stack_bytes;
+        }
+        attr->exclude_callchain_user = (attr->sample_type & PERF_SAMPLE_CALLCHAIN) != 0;
+}
+
 static int set_filter(int fd, enum event_kind kind)
 {
         const char *filter = kind == EVENT_TP_HIGH     ? EVENT_HIGH_FILTER
@@ -176,7 +194,7 @@ int event_open(const struct event_request *request, const struct event_level *le
                 sideband_attr(&attr);
         else
                 fault_attr(request, kind, &attr);
-        attr.sample_type = event_sample_type(kind, level->detail, level->physical);
+        stack_attr(level, kind, &attr);
         attr.sample_id_all = 1;
         attr.use_clockid = 1;
         attr.clockid = CLOCK_MONOTONIC;

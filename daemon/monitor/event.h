@@ -10,8 +10,10 @@
 struct event_level {
         enum detail detail; /* as granted: never AUTO */
         bool physical, kernel_mode, tracepoints, lost_count;
-        bool unmaps;       /* asked for, and not refused */
-        uint32_t degraded; /* bits 1 << enum link_detail */
+        bool unmaps;          /* asked for, and not refused */
+        uint32_t stack_bytes; /* to copy of each stack, a multiple of 8; 0 = no stacks */
+        bool kernel_chain;    /* the peer may see the frames of the kernel */
+        uint32_t degraded;    /* bits 1 << enum link_detail */
         int32_t degraded_errno[N_LINK_LACKS];
 };
 
@@ -19,6 +21,8 @@ void event_level_init(struct event_level *level, enum detail wanted);
 void event_level_lack(struct event_level *level, enum link_detail what, int error);
 /* The kinds of events to open (EVENT_BIT mask). */
 uint32_t event_level_kinds(const struct event_level *level) MUST_CHECK;
+/* Which of them have a copy of the stack: `stacks` of event_sample_type(). */
+uint32_t event_level_stacks(const struct event_level *level) MUST_CHECK;
 /*
  * The next level below, after an event of `kind` was refused with `error`. false = there is none, or the error has
  * nothing to do with the level.

@@ -10,8 +10,8 @@
  * that is not for the peer's eyes when the file was opened, and another one when it was asked. Memory maps are opened
  * as the peer: there the kernel decides about the very memory that the descriptor is for (mm_access()). If the process
  * or the map is gone, the path is opened as the peer beneath the root directory that the target had at the attach, and
- * its inode must be the one of the record. Only regular files are ever opened for reading: opening a device or a FIFO
- * has effects.
+ * its inode must be the one of the record. A perf map is opened as the peer as well. Only regular files are ever opened
+ * for reading: opening a device or a FIFO has effects.
  */
 #include "daemon/monitor/opens.h"
 
@@ -233,6 +233,56 @@ static int open_debuglink(const struct target *target, const struct link_open *r
         return r;
 }
 
+/* Whose file it must be: the process's (its effective uid), or root's. */
+static bool is_owned(const struct target *target, int fd)
+{
+        unsigned int uid, effective_uid;
+        char uids[64];
+        struct stat st;
+
+        if (fstat(fd, &st) < 0 || target_read_status(target, "Uid", uids, sizeof(uids)) < 0 ||
+            sscanf(uids, "%u %u", &uid, &effective_uid) != 2)
+                return false;
+        return st.st_uid == effective_uid || st.st_uid == 0;
+}
+
+/* The process id that it has for itself: the last of NSpid (proc_pid_status(5)). -errno */
+static int read_own_pid(const struct target *target, pid_t *ret)
+{
+        char pids[512];
+        int r = target_read_status(target, "NSpid", pids, sizeof(pids));
+        const char *last;
+
+        if (r < 0)
+                return r;
+        last = strrchr(pids, '\t');
+        *ret = (pid_t)strtol(last != NULL ? last + 1 : pids, NULL, 10);
+        return *ret > 0 ? 0 : -EBADMSG;
+}
+
+/*
+ * What a JIT compiler tells perf(1) of its code. Everybody may write to /tmp: so no link is followed, and the file of a
+ * stranger is none.
+ */
+static int open_perf_map(const struct target *target)
+{
+        struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+                               .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS};
+        CLEANUP_CLOSE int root = target_open(target, "root", O_PATH | O_DIRECTORY);
+        CLEANUP_CLOSE int fd = -1;
+        char path[64];
+        pid_t pid;
+        int r = root < 0 ? root : read_own_pid(target, &pid);
+
+        if (r < 0)
+                return r;
+        (void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", pid);
+        fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+        if (fd < 0)
+                return -errno;
+        return is_owned(target, fd) ? open_regular(fd) : -EACCES;
+}
+
 /* Part one: what the target has now, with all our rights. */
 static int open_of_target(const struct open_job *job)
 {
@@ -262,6 +312,8 @@ static int open_as_peer(const struct open_job *job)
                 return open_build_id(job->target, job->request);
         case LINK_OPEN_DEBUGLINK:
                 return open_debuglink(job->target, job->request);
+        case LINK_OPEN_PERF_MAP:
+                return open_perf_map(job->target);
         default:
                 return -ENOENT;
         }
@@ -406,6 +458,7 @@ static bool is_valid(const struct link_open *request)
         case LINK_OPEN_KALLSYMS:
         case LINK_OPEN_MAPS:
         case LINK_OPEN_SMAPS:
+        case LINK_OPEN_PERF_MAP:
                 return true;
         default:
                 return false;

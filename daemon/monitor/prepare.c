@@ -20,6 +20,10 @@
 #include "daemon/monitor/tell.h"
 #include "daemon/monitor/unit.h"
 
+#define STACK_USUAL_BYTES 8192
+#define STACK_SMALLEST_BYTES 1024 /* unless it is asked for */
+#define RECORDS_PER_RING 1024
+
 /* The question was not answered for lack of something that comes back. */
 static bool is_busy(int error)
 {
@@ -82,10 +86,32 @@ static uint64_t may_use_bytes(const struct attachment *trace)
         return used_bytes < share_bytes ? share_bytes - used_bytes : 0;
 }
 
+/*
+ * As much of each stack as lets a burst of some thousand faults wait in the rings; what a user asks for as long as four
+ * records fit, for else nearly all would be lost.
+ */
+static void choose_stack_bytes(struct attachment *trace)
+{
+        size_t ring_bytes = trace->rings.ring_bytes, wanted_bytes = STACK_USUAL_BYTES, bytes;
+
+        if (trace->level.stack_bytes == 0)
+                return;
+        if (trace->level.stack_bytes == LINK_STACK_AUTO) {
+                bytes = MIN_OF(wanted_bytes, MAX_OF(ring_bytes / RECORDS_PER_RING, (size_t)STACK_SMALLEST_BYTES));
+        } else {
+                wanted_bytes = (trace->level.stack_bytes + 7) & ~(size_t)7;
+                bytes = MIN_OF(wanted_bytes, ring_bytes / 4);
+        }
+        trace->level.stack_bytes = (uint32_t)bytes;
+        if (bytes < wanted_bytes)
+                event_level_lack(&trace->level, LINK_LACKS_STACK_SIZE, trace->rings.small_errno);
+}
+
 static int open_rings(struct attachment *trace, char text[static LINK_TEXT_BYTES])
 {
         struct ring_budget *budget = &trace->context->budget;
-        int r = rings_open(budget, may_use_bytes(trace), &trace->rings);
+        size_t wanted_bytes = trace->level.stack_bytes != 0 ? RING_WANTED_WITH_STACKS_BYTES : RING_WANTED_BYTES;
+        int r = rings_open(budget, may_use_bytes(trace), wanted_bytes, &trace->rings);
 
         if (r == -ENOSPC)
                 (void)snprintf(
@@ -232,10 +258,12 @@ static void prepare_rings(struct attachment *trace, int result)
         if (trace->context->kallsyms < 0)
                 event_level_lack(&trace->level, LINK_LACKS_KALLSYMS, trace->context->kallsyms_error);
         r = open_rings(trace, text);
-        if (r < 0)
+        if (r < 0) {
                 attachment_fail(trace, -r, text);
-        else
-                prepare_more(trace);
+                return;
+        }
+        choose_stack_bytes(trace);
+        prepare_more(trace);
 }
 
 void attachment_prepare(struct attachment *trace)

@@ -17,7 +17,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#define RING_WANTED_BYTES ((size_t)8 << 20)
 #define RING_MIN_BYTES ((size_t)64 << 10)
 #define SIDE_MIN_BYTES ((size_t)32 << 10)
 #define MAX_CPUS 8192
@@ -200,7 +199,7 @@ uint64_t ring_budget_default(void)
         return MIN_OF(MAX_OF(wanted_bytes, BUDGET_MIN_BYTES), ram_bytes / 4);
 }
 
-int rings_open(struct ring_budget *budget, uint64_t may_use_bytes, struct ring_set *ret)
+int rings_open(struct ring_budget *budget, uint64_t may_use_bytes, size_t wanted_bytes, struct ring_set *ret)
 {
         struct ring_set rings = {0};
         uint64_t free_bytes = MIN_OF(budget->size_bytes - budget->used_bytes, may_use_bytes);
@@ -213,7 +212,7 @@ int rings_open(struct ring_budget *budget, uint64_t may_use_bytes, struct ring_s
                 return r;
         }
         r = -ENOSPC;
-        for (size_t bytes = RING_WANTED_BYTES; bytes >= RING_MIN_BYTES; bytes /= 2) {
+        for (size_t bytes = wanted_bytes; bytes >= RING_MIN_BYTES; bytes /= 2) {
                 rings.ring_bytes = bytes;
                 rings.side_bytes = MAX_OF(bytes / 16, SIDE_MIN_BYTES);
                 rings.charged_bytes = charge_of(&rings);

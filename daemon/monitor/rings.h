@@ -29,10 +29,12 @@ struct ring_set {
         size_t n;
         size_t ring_bytes, side_bytes; /* data areas */
         uint64_t charged_bytes;
-        bool is_small; /* smaller than RING_SMALL_BYTES: losses are likely */
-        int small_errno;
+        bool is_small;   /* smaller than RING_SMALL_BYTES: losses are likely */
+        int small_errno; /* why they are smaller than wanted; 0 = they are not */
 };
 
+#define RING_WANTED_BYTES ((size_t)8 << 20)
+#define RING_WANTED_WITH_STACKS_BYTES ((size_t)16 << 20)
 #define RING_SMALL_BYTES ((size_t)2 << 20)
 
 /* 64 MiB for each CPU, at least 512 MiB, but at most a quarter of the machine's memory. */
@@ -40,11 +42,12 @@ uint64_t ring_budget_default(void);
 
 /*
  * Open and map the rings for the CPUs that are present: one that is offline may come, and events of tasks wait for it.
- * may_use_bytes: what this user has left of the budget. A trace takes at most a quarter of what is free, if it can. 0;
- * -ENOSPC: not even the smallest rings fit; -EPERM: not even the smallest rings may be locked; -EACCES: no perf event
- * at all is allowed, not even the owner's; another -errno.
+ * may_use_bytes: what this user has left of the budget. wanted_bytes: of a fault ring, a power of two. A trace takes at
+ * most a quarter of what is free, if it can. 0; -ENOSPC: not even the smallest rings fit; -EPERM: not even the smallest
+ * rings may be locked; -EACCES: no perf event at all is allowed, not even the owner's; another -errno.
  */
-int rings_open(struct ring_budget *budget, uint64_t may_use_bytes, struct ring_set *ret) MUST_CHECK;
+int rings_open(struct ring_budget *budget, uint64_t may_use_bytes, size_t wanted_bytes,
+               struct ring_set *ret) MUST_CHECK;
 /*
  * Look which CPUs are online, and call for each that was not and is, or was and is not. A look before this one was in
  * rings_open(). 0 or -errno.

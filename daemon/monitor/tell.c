@@ -94,6 +94,8 @@ void tell_trace(struct attachment *trace, bool restarted)
                                                .n_threads = trace->n_threads,
                                                .ring_bytes = (uint32_t)trace->rings.ring_bytes,
                                                .side_bytes = (uint32_t)trace->rings.side_bytes,
+                                               .stack_bytes = trace->level.stack_bytes,
+                                               .stacks = event_level_stacks(&trace->level),
                                                .rights = peer_rights(&trace->peer),
                                                .degraded = trace->level.degraded,
                                                .restarted = restarted,

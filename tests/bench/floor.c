@@ -7,7 +7,7 @@
  * Only the mapping does: the rings are mapped read-only. Then the kernel overwrites, and every record is written; a
  * writable ring that nobody reads fills up, the kernel skips the writing, and the number would flatter the floor.
  *
- *   floor PID basic|full
+ *   floor PID basic|full [BYTES]    BYTES: of each stack are copied, too
  *
  * Attaches, prints "ready", waits until its standard input ends, prints how many anchors the kernel counted.
  */
@@ -24,6 +24,7 @@
 struct floor {
         pid_t pid;
         enum detail detail;
+        uint32_t stack_bytes;
         struct ring_budget budget;
         struct ring_set rings;
         struct tracefs tracefs;
@@ -45,7 +46,8 @@ static int map_read_only(int fd, void *map, size_t ring_bytes)
 
 static int open_rings(struct floor *floor)
 {
-        int r = rings_open(&floor->budget, floor->budget.size_bytes, &floor->rings);
+        size_t wanted_bytes = floor->stack_bytes > 0 ? RING_WANTED_WITH_STACKS_BYTES : RING_WANTED_BYTES;
+        int r = rings_open(&floor->budget, floor->budget.size_bytes, wanted_bytes, &floor->rings);
 
         for (size_t i = 0; i < floor->rings.n && r == 0; i++) {
                 const struct ring_pair *pair = &floor->rings.pairs[i];
@@ -71,6 +73,8 @@ static int attach(struct floor *floor, char text[static LINK_TEXT_BYTES])
 
         tracefs_read(&floor->tracefs);
         event_level_init(&floor->level, floor->detail);
+        floor->level.stack_bytes = floor->stack_bytes;
+        floor->level.kernel_chain = floor->stack_bytes > 0;
         if (r == 0)
                 r = closer_new(&floor->closer);
         if (r == 0)
@@ -113,7 +117,7 @@ static int print_counts(const struct floor *floor)
 
 static int parse(int argc, char **argv, struct floor *floor)
 {
-        if (argc != 3)
+        if (argc != 3 && argc != 4)
                 return -EINVAL;
         floor->pid = (pid_t)strtol(argv[1], NULL, 10);
         if (strcmp(argv[2], "basic") == 0)
@@ -122,7 +126,9 @@ static int parse(int argc, char **argv, struct floor *floor)
                 floor->detail = DETAIL_FULL;
         else
                 return -EINVAL;
-        return floor->pid > 0 ? 0 : -EINVAL;
+        if (argc == 4)
+                floor->stack_bytes = (uint32_t)strtoul(argv[3], NULL, 10) & ~UINT32_C(7);
+        return floor->pid > 0 && floor->stack_bytes <= LINK_STACK_MAX_BYTES ? 0 : -EINVAL;
 }
 
 int main(int argc, char **argv)
@@ -137,7 +143,7 @@ int main(int argc, char **argv)
         int r;
 
         if (parse(argc, argv, &floor) < 0) {
-                (void)fprintf(stderr, "usage: floor PID basic|full\n");
+                (void)fprintf(stderr, "usage: floor PID basic|full [BYTES]\n");
                 return 2;
         }
         r = attach(&floor, text);

@@ -2,9 +2,9 @@
 /*
  * Arbitrary bytes as perf rings: nothing is read beyond a ring, every pass ends, and every step moves exactly one ring.
  *
- * Input: detail, physical, number of rings, size of a ring, until_ns; for each ring the low bits of its tail and how
- * much of it is filled; then what every ring holds from its tail on, repeated until it is full. The ids are 1 to
- * N_EVENT_KINDS.
+ * Input: detail, physical and stacks, number of rings, size of a ring, until_ns; for each ring the low bits of its tail
+ * and how much of it is filled; then what every ring holds from its tail on, repeated until it is full. The ids are 1
+ * to N_EVENT_KINDS.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,6 +25,23 @@ static void read_strings(const struct record *record)
                 fuzz_promise(strlen(record->map.path) == record->map.n_path);
         else if (record->kind == RECORD_COMM)
                 fuzz_promise(strlen(record->comm.comm) < RING_SCRATCH_BYTES);
+}
+
+/* What is walked in place lies in the record. */
+static void read_stack(const struct record_fault *fault)
+{
+        uint64_t sum = 0;
+
+        fuzz_promise(!fault->stack || (fault->user_registers && (uintptr_t)fault->stack % 8 == 0));
+        fuzz_promise((fault->n_stack_bytes > 0) == (fault->stack != NULL));
+        fuzz_promise((fault->n_chain > 0) == (fault->chain != NULL));
+        for (size_t i = 0; fault->user_registers && i < EVENT_N_STACK_REGS; i++)
+                sum += fault->user_registers[i];
+        for (size_t i = 0; i < fault->n_stack_bytes; i++)
+                sum += fault->stack[i];
+        for (size_t i = 0; i < fault->n_chain; i++)
+                sum += fault->chain[i];
+        __asm__ volatile("" : : "r"(sum));
 }
 
 /* What the address space is asked to unmap is a range that it takes. */
@@ -59,6 +76,8 @@ static void run_pass(struct order *order, struct ring *rings, size_t n_rings, ui
                         fuzz_promise(i == index || rings[i].tail == tails[i]);
                 if (r == ORDER_RECORD)
                         read_strings(&record);
+                if (r == ORDER_RECORD && record.kind == RECORD_FAULT)
+                        read_stack(&record.fault);
                 if (r == ORDER_RECORD && record.kind == RECORD_UNMAP)
                         check_unmap(&record);
         }
@@ -83,6 +102,7 @@ static void fill(struct ring *ring, uint8_t *to, const uint8_t *data, size_t n_b
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
 {
+        const uint32_t stacks[] = {0, event_stacks(0, 0), event_stacks(1, 0), event_stacks(1, 1)};
         struct sample_layout layout = {0};
         struct ring rings[MAX_RINGS];
         struct event_ids *ids;
@@ -92,7 +112,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
         if (n_bytes <= SETTINGS_BYTES)
                 return 0;
         ids = new_ids();
-        layout = (struct sample_layout){.detail = (enum detail)(data[0] % 4), .physical = data[1] & 1, .ids = ids};
+        layout = (struct sample_layout){.detail = (enum detail)(data[0] % 4),
+                                        .physical = data[1] & 1,
+                                        .stacks = stacks[data[1] >> 1 & 3],
+                                        .ids = ids};
         n_rings = 1 + data[2] % MAX_RINGS;
         ring_bytes = (size_t)64 << data[3] % 7;
         for (size_t i = 0; i < n_rings; i++) {

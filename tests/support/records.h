@@ -13,7 +13,7 @@
 #include "daemon/link/events.h"
 
 struct record_bytes {
-        _Alignas(8) uint8_t data[4096];
+        _Alignas(8) uint8_t data[65536];
         size_t n;
 };
 
@@ -25,6 +25,11 @@ struct sample_values {
         const uint64_t *arguments; /* the raw payload is that of syscalls:sys_enter_*; NULL = of exceptions:* */
         uint32_t n_arguments;
         uint64_t abi, sp, user_ip;
+        const uint64_t *user_registers; /* instead of these two: EVENT_N_STACK_REGS */
+        const uint8_t *stack;
+        uint64_t n_stack_room, n_stack_copied;
+        const uint64_t *chain;
+        uint64_t n_chain;
 };
 
 static inline void put_bytes(struct record_bytes *to, const void *from, size_t n)
@@ -105,6 +110,24 @@ static inline void put_raw_payload(struct record_bytes *to, const struct sample_
         put_bytes(to, zeros, values->n_raw_tail);
 }
 
+static inline void put_user_part(struct record_bytes *to, uint64_t sample_type, const struct sample_values *values)
+{
+        put_u64(to, values->abi);
+        if (values->abi != PERF_SAMPLE_REGS_ABI_NONE && values->user_registers) {
+                put_bytes(to, values->user_registers, EVENT_N_STACK_REGS * sizeof(uint64_t));
+        } else if (values->abi != PERF_SAMPLE_REGS_ABI_NONE) {
+                put_u64(to, values->sp);
+                put_u64(to, values->user_ip);
+        }
+        if (!(sample_type & PERF_SAMPLE_STACK_USER))
+                return;
+        put_u64(to, values->n_stack_room);
+        if (values->n_stack_room) {
+                put_bytes(to, values->stack, values->n_stack_room);
+                put_u64(to, values->n_stack_copied);
+        }
+}
+
 static inline const struct perf_event_header *encode_sample(struct record_bytes *to, uint64_t sample_type,
                                                             const struct sample_values *values)
 {
@@ -127,17 +150,16 @@ static inline const struct perf_event_header *encode_sample(struct record_bytes 
         }
         if (sample_type & PERF_SAMPLE_PERIOD)
                 put_u64(to, 1);
+        if (sample_type & PERF_SAMPLE_CALLCHAIN) {
+                put_u64(to, values->n_chain);
+                put_bytes(to, values->chain, values->n_chain * sizeof(uint64_t));
+        }
         if (sample_type & PERF_SAMPLE_RAW && values->arguments)
                 put_syscall_payload(to, values);
         else if (sample_type & PERF_SAMPLE_RAW)
                 put_raw_payload(to, values);
-        if (sample_type & PERF_SAMPLE_REGS_USER) {
-                put_u64(to, values->abi);
-                if (values->abi != PERF_SAMPLE_REGS_ABI_NONE) {
-                        put_u64(to, values->sp);
-                        put_u64(to, values->user_ip);
-                }
-        }
+        if (sample_type & PERF_SAMPLE_REGS_USER)
+                put_user_part(to, sample_type, values);
         if (sample_type & PERF_SAMPLE_PHYS_ADDR)
                 put_u64(to, values->physical);
         if (sample_type & PERF_SAMPLE_DATA_PAGE_SIZE)

@@ -171,7 +171,7 @@ static void check_pass(const struct fixture *f, struct order *order, uint64_t un
 
 static void check_merge(struct fixture *f, uint64_t until_ns)
 {
-        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, NULL};
         struct reference expected[MAX_RINGS * MAX_RECORDS];
         struct order *order = NULL;
         size_t n_expected, next = 0;
@@ -255,7 +255,7 @@ static void test_many_rings(void **state)
 /* As in life: a pass every few ticks, and a ring shows whatever had been stamped by then. */
 static void test_many_passes(void **state)
 {
-        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, NULL};
         struct reference expected[MAX_RINGS * MAX_RECORDS];
         size_t n_expected, next = 0, shown[MAX_RINGS] = {0};
         struct fixture *f = &fixture;
@@ -285,7 +285,7 @@ static void test_many_passes(void **state)
 /* A pass that is broken off goes on with the next one. */
 static void test_pass_broken_off(void **state)
 {
-        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, NULL};
         struct fixture *f = &fixture;
         struct order *order = NULL;
         struct record record;
@@ -311,7 +311,7 @@ static void test_pass_broken_off(void **state)
 /* A record that cannot be read waits for nobody, whatever waited in its place before. */
 static void test_bad_record_beside_a_waiting_one(void **state)
 {
-        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, NULL};
         struct fixture *f = &fixture;
         struct order *order = NULL;
         struct record record;
@@ -337,7 +337,7 @@ static void test_bad_record_beside_a_waiting_one(void **state)
 /* A size that makes no record costs what lies up to the head of that ring, in its turn, and nothing of the others. */
 static void test_broken_ring(void **state)
 {
-        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, NULL};
         struct perf_event_header broken = {.type = PERF_RECORD_LOST, .size = 4};
         struct fixture *f = &fixture;
         struct order *order = NULL;
@@ -371,7 +371,7 @@ static void test_broken_ring(void **state)
 /* What a record points to is its own bytes, though all rings share one scratch and each of these wraps. */
 static void test_strings_of_wrapped_records(void **state)
 {
-        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, NULL};
         struct fixture *f = &fixture;
         struct order *order = NULL;
         struct record record;
@@ -422,7 +422,7 @@ static uint64_t write_fault(struct fixture *f, size_t ring, uint64_t position, u
                 const struct perf_event_header *header;
                 struct record_bytes bytes;
 
-                header = encode_sample(&bytes, event_sample_type(kinds[i], DETAIL_FULL, true), &values);
+                header = encode_sample(&bytes, event_sample_type(kinds[i], DETAIL_FULL, true, 0), &values);
                 memcpy(f->data[ring] + position, header, header->size);
                 position += header->size;
         }
@@ -437,7 +437,7 @@ static void test_foreign_stamps(void **state)
 {
         static const int64_t skews[] = {0, 1200000, -1200000, 1000000000000, -1000000000};
         struct link_event_id pairs[N_EVENT_KINDS];
-        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, NULL};
         struct event_ids *ids = NULL;
 
         for (uint32_t kind = 0; kind < N_EVENT_KINDS; kind++)
@@ -524,13 +524,14 @@ static void sim_write(struct sim *s, uint32_t thread)
         const struct perf_event_header *header;
         struct record_bytes bytes;
         struct sample_values values = {.id = foreign && s->observer.has_ids ? 1000 : 1 + kind,
+                                       .pid = 100,
                                        .tid = 100 + thread,
                                        .time = s->now_ns + (foreign ? (uint64_t)s->observer.skew_ns : 0),
                                        .addr = s->threads[thread].addr,
                                        .raw_addr = s->threads[thread].addr,
                                        .n_raw_tail = 4};
 
-        header = encode_sample(&bytes, event_sample_type((enum event_kind)kind, DETAIL_FULL, true), &values);
+        header = encode_sample(&bytes, event_sample_type((enum event_kind)kind, DETAIL_FULL, true, 0), &values);
         *written = (struct written){s->now_ns, 0, s->threads[thread].cpu, values.tid, kind, values.addr};
         memcpy(sim_data[written->ring] + s->rings[written->ring].head, header, header->size);
         s->rings[written->ring].head += header->size;
@@ -671,7 +672,7 @@ static void test_migrating_threads(void **state)
                 {EVENT_BIT(EVENT_MAJ), false, -300000, true},
         };
         struct link_event_id pairs[N_EVENT_KINDS];
-        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, NULL};
         struct event_ids *ids = NULL;
 
         for (uint32_t kind = 0; kind < N_EVENT_KINDS; kind++)

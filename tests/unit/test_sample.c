@@ -101,7 +101,7 @@ static void check_truncations(const struct sample_layout *layout, const struct r
 
 static void check_sample(const struct sample_layout *layout, enum event_kind kind, struct sample_values from)
 {
-        uint64_t type = event_sample_type(kind, layout->detail, layout->physical);
+        uint64_t type = event_sample_type(kind, layout->detail, layout->physical, 0);
         struct sample_look look;
         const struct perf_event_header *header;
         struct record_bytes bytes;
@@ -140,7 +140,7 @@ static void test_every_kind(void **state)
 
         for (size_t i = 0; i < ARRAY_SIZE(details); i++) {
                 for (int physical = 0; physical < 2; physical++) {
-                        struct sample_layout layout = {details[i], physical, ids};
+                        struct sample_layout layout = {details[i], physical, 0, ids};
 
                         for (unsigned int kind = 0; kind <= EVENT_SIDEBAND; kind++)
                                 check_sample(&layout, (enum event_kind)kind, values);
@@ -152,7 +152,7 @@ static void test_every_kind(void **state)
 static void test_registers(void **state)
 {
         struct event_ids *ids = new_ids();
-        struct sample_layout layout = {DETAIL_FULL, true, ids};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, ids};
         struct sample_values from = values;
 
         from.abi = PERF_SAMPLE_REGS_ABI_NONE;
@@ -168,12 +168,12 @@ static void test_registers(void **state)
 static void test_damaged_raw_size(void **state)
 {
         struct event_ids *ids = new_ids();
-        struct sample_layout layout = {DETAIL_FULL, true, ids};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, ids};
         struct sample_values from = values;
         struct record_bytes bytes;
 
         from.id = FIRST_ID + EVENT_TP_KERNEL;
-        encode_sample(&bytes, event_sample_type(EVENT_TP_KERNEL, DETAIL_FULL, true), &from);
+        encode_sample(&bytes, event_sample_type(EVENT_TP_KERNEL, DETAIL_FULL, true, 0), &from);
         for (uint32_t n_raw = 0; n_raw <= 128; n_raw++) {
                 struct perf_event_header *header = test_malloc(bytes.n);
                 struct record record;
@@ -196,7 +196,7 @@ static void test_damaged_raw_size(void **state)
 static void test_unknown_id(void **state)
 {
         struct event_ids *ids = new_ids();
-        struct sample_layout layout = {DETAIL_FULL, true, ids};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, ids};
         struct sample_values from = values;
         struct record_bytes bytes;
         struct sample_look look = {.time_ns = 5};
@@ -204,7 +204,7 @@ static void test_unknown_id(void **state)
 
         for (uint64_t id = FIRST_ID - 1; id <= FIRST_ID + N_EVENT_KINDS; id += N_EVENT_KINDS + 1) {
                 from.id = id;
-                encode_sample(&bytes, event_sample_type(EVENT_TP_KERNEL, DETAIL_FULL, true), &from);
+                encode_sample(&bytes, event_sample_type(EVENT_TP_KERNEL, DETAIL_FULL, true, 0), &from);
                 put_u64(&bytes, 0);
                 assert_int_equal(sample_decode(&layout, finish_record(&bytes), &record), -EBADMSG);
                 assert_int_equal(sample_look(&layout, finish_record(&bytes), &look), -EBADMSG);
@@ -223,10 +223,10 @@ static void test_foreign_id(void **state)
 
         from.id = FIRST_ID - 1;
         for (size_t i = 0; i < ARRAY_SIZE(details) * 2; i++) {
-                struct sample_layout layout = {details[i / 2], i % 2, ids};
+                struct sample_layout layout = {details[i / 2], i % 2, 0, ids};
 
                 for (size_t k = details[i / 2] == DETAIL_BASIC ? 1 : 0; k < ARRAY_SIZE(kinds); k++) {
-                        uint64_t type = event_sample_type(kinds[k], layout.detail, layout.physical);
+                        uint64_t type = event_sample_type(kinds[k], layout.detail, layout.physical, 0);
                         const struct perf_event_header *header;
                         struct record_bytes bytes;
                         struct sample_look look;
@@ -266,7 +266,7 @@ static void put_map(struct record_bytes *bytes, uint16_t misc, const char *path)
 static void test_map(void **state)
 {
         static const char *const paths[] = {"//anon", "", "[heap]", "/usr/lib/x y.so", "/seven77", "/eight888"};
-        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, NULL};
 
         for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
                 struct record_bytes bytes;
@@ -293,7 +293,7 @@ static void test_map(void **state)
 
 static void test_map_with_build_id(void **state)
 {
-        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, NULL};
         struct record_bytes bytes;
         struct record record;
 
@@ -316,7 +316,7 @@ static void put_comm(struct record_bytes *bytes, uint16_t misc, const char *comm
 
 static void test_comm(void **state)
 {
-        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, NULL};
 
         for (int exec = 0; exec < 2; exec++) {
                 struct record_bytes bytes;
@@ -346,7 +346,7 @@ static void put_task(struct record_bytes *bytes, uint32_t type)
 static void test_task(void **state)
 {
         static const uint32_t types[] = {PERF_RECORD_FORK, PERF_RECORD_EXIT};
-        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, NULL};
 
         for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
                 const struct perf_event_header *header;
@@ -371,7 +371,7 @@ static void test_task(void **state)
 
 static void test_lost_and_other(void **state)
 {
-        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, NULL};
         struct record_bytes bytes;
         struct record record;
 
@@ -398,7 +398,7 @@ static void test_lost_and_other(void **state)
  */
 static void check_string_truncations(const struct record_bytes *bytes, size_t n_fixed)
 {
-        struct sample_layout layout = {DETAIL_FULL, true, NULL};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, NULL};
 
         for (size_t n = sizeof(struct perf_event_header); n < bytes->n; n++) {
                 struct perf_event_header *header = test_malloc(n);

@@ -117,13 +117,13 @@ static const struct perf_event_header *encode_call(struct record_bytes *bytes, c
                 .user_ip = USER_IP,
         };
 
-        return encode_sample(bytes, event_sample_type(row->kind, DETAIL_FULL, true), &values);
+        return encode_sample(bytes, event_sample_type(row->kind, DETAIL_FULL, true, 0), &values);
 }
 
 static void test_rows(void **state)
 {
         struct event_ids *ids = new_ids();
-        struct sample_layout layout = {DETAIL_FULL, true, ids};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, ids};
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
                 const struct perf_event_header *header;
@@ -157,7 +157,7 @@ static void test_no_registers(void **state)
 {
         static const struct row row = {MUNMAP(START, 0x1000), START, 0x1000};
         struct event_ids *ids = new_ids();
-        struct sample_layout layout = {DETAIL_FULL, true, ids};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, ids};
         struct record_bytes bytes;
         struct record record;
 
@@ -173,7 +173,7 @@ static void test_truncations(void **state)
 {
         static const struct row calls[] = {{MUNMAP(START, 0x1000), 0, 0}, {MREMAP(START, 0x5000, 0x1000, 0), 0, 0}};
         struct event_ids *ids = new_ids();
-        struct sample_layout layout = {DETAIL_FULL, true, ids};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, ids};
 
         for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
                 struct record_bytes bytes;
@@ -200,7 +200,7 @@ static void test_damaged_raw_size(void **state)
 {
         static const struct row calls[] = {{MUNMAP(START, 0x1000), 0, 0}, {MREMAP(START, 0x5000, 0x1000, 0), 0, 0}};
         struct event_ids *ids = new_ids();
-        struct sample_layout layout = {DETAIL_FULL, true, ids};
+        struct sample_layout layout = {DETAIL_FULL, true, 0, ids};
 
         for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
                 uint32_t n_min = calls[i].kind == EVENT_TP_MUNMAP ? 32 : 56;

@@ -8,6 +8,8 @@
 
 #include "daemon/link/events.h"
 
+struct callstack;
+
 enum record_kind {
         RECORD_FAULT, /* a sample of EVENT_TP_* , EVENT_ENTRY, EVENT_MIN or EVENT_MAJ */
         RECORD_MAP,   /* MMAP2 */
@@ -28,6 +30,15 @@ struct record_fault {
         uint64_t page_bytes; /* 0 = nothing mapped */
         uint64_t error_code; /* EVENT_TP_*: arch/x86/include/asm/trap_pf.h */
         uint64_t user_ip;    /* has_registers: 0 where the task has no user registers */
+
+        /* Of a trace with stacks, the kinds of event_stacks(). */
+        const uint64_t *user_registers; /* EVENT_N_STACK_REGS in the order of EVENT_STACK_REGS_MASK; NULL = none */
+        uint64_t registers_abi;         /* PERF_SAMPLE_REGS_ABI_* */
+        const uint8_t *stack;           /* what is at the stack pointer and above it, aligned to 8; NULL = none */
+        uint32_t n_stack_bytes;         /* copied; 0 of 32-bit code */
+        const uint64_t *chain;          /* kernel frames, innermost first, between PERF_CONTEXT_* marks; NULL = none */
+        uint32_t n_chain;
+        struct callstack *callstack; /* not of the record: one reference, put here before pairing (model/pair.h) */
 };
 
 struct record_map {

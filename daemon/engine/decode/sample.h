@@ -5,34 +5,24 @@
 #include <linux/perf_event.h>
 #include <stddef.h>
 
+#include "daemon/engine/decode/event_ids.h"
 #include "daemon/engine/decode/record.h"
-#include "daemon/link/link.h"
+#include "daemon/link/story.h"
 #include "proto/base.h"
-
-/*
- * Which event an id belongs to. The kernel hands ids out one after the other, so those of a trace lie close together:
- * an array from the smallest on, and a sorted list for the rare stragglers.
- */
-struct event_ids;
-/* Copies the n pairs. *ret is the caller's; -EINVAL: an unknown kind or a duplicate id; -ENOMEM. */
-int event_ids_new(const struct link_event_id *pairs, size_t n, struct event_ids **ret) MUST_CHECK;
-/* Events were opened anew: theirs too. Errors as above (a duplicate may also be of one known before); then none is. */
-int event_ids_add(struct event_ids *ids, const struct link_event_id *pairs, size_t n) MUST_CHECK;
-struct event_ids *event_ids_free(struct event_ids *ids); /* returns NULL */
-/* enum event_kind, or -ENOENT. */
-int event_ids_lookup(const struct event_ids *ids, uint64_t id);
-/* EVENT_BIT mask of the kinds that have an id; 0 for NULL. */
-uint32_t event_ids_kinds(const struct event_ids *ids);
 
 struct sample_layout {
         enum detail detail;
         bool physical;
+        uint32_t stacks; /* of event_sample_type(); link_trace.stacks */
         const struct event_ids *ids;
 };
 
 /* 0; -EBADMSG: the record is shorter than its fields or belongs to an unknown event. Reads within header->size only. */
 int sample_decode(const struct sample_layout *layout, const struct perf_event_header *header,
                   struct record *ret) MUST_CHECK;
+
+/* The user registers of a record as those of a story. */
+void sample_story_registers(const uint64_t raw[static EVENT_N_STACK_REGS], uint64_t ret[static N_STORY_REGISTERS]);
 
 /* Of the software events that the kernel prepares once for all observers. */
 static inline bool sample_is_of_page(int kind)

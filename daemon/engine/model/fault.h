@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/engine/model/callstack.h"
 #include "daemon/engine/model/map.h"
 #include "proto/vocabulary.h"
 
@@ -45,8 +46,9 @@ struct fault {
          */
         struct map *map_then;
         bool has_map_then;
-        char comm[16];     /* the thread's name at the time; not NUL-terminated when full */
-        struct map *above; /* not completed: the first map above addr (guard pages, stack overflow) */
+        char comm[16];           /* the thread's name at the time; not NUL-terminated when full */
+        struct callstack *stack; /* NULL = none came with it, or not in time; a reference */
+        struct map *above;       /* not completed: the first map above addr (guard pages, stack overflow) */
         enum outcome outcome;
         enum cause cause;
         enum access access;

@@ -9,6 +9,9 @@
  *
  * Invariant: every anchor that is fed comes out as exactly one fault, whatever else is missing, so that the ledger can
  * be exact without looking at the pieces.
+ *
+ * A call stack comes with one piece of a fault and has one owner at a time: the record, the thread's tracepoint, the
+ * fault. What is dropped on the way releases it.
  */
 #include "daemon/engine/model/pair.h"
 
@@ -29,7 +32,8 @@ struct thread {
         uint64_t tp_losses, open_losses; /* pair->n_losses at the tracepoint, at the entry */
         bool foreign_stamp;              /* the entry's time is not of our clock */
         uint64_t tp_time_ns, tp_addr, tp_error_code, tp_user_ip;
-        size_t open_index; /* in pair->open, valid if is_open */
+        struct callstack *tp_stack; /* while has_tracepoint */
+        size_t open_index;          /* in pair->open, valid if is_open */
         struct fault fault;
 };
 
@@ -63,16 +67,32 @@ int pair_new(enum detail detail, bool has_tracepoints, struct pair **ret)
         return 0;
 }
 
+/* What a fault holds before it is given out. */
+static void release(struct fault *fault)
+{
+        map_unref(fault->map_then);
+        callstack_unref(fault->stack);
+}
+
+/* Its fault, if one is open, is released or given out by the caller. */
+static struct thread *thread_free(struct thread *thread)
+{
+        if (thread)
+                callstack_unref(thread->tp_stack);
+        free(thread);
+        return NULL;
+}
+
 struct pair *pair_free(struct pair *pair)
 {
         if (!pair)
                 return NULL;
         for (size_t i = 0; i < pair->n_open; i++)
-                map_unref(pair->open[i]->fault.map_then);
+                release(&pair->open[i]->fault);
         for (size_t i = 0; i < pair->n_slots; i++)
-                free(pair->slots[i]);
+                thread_free(pair->slots[i]);
         for (size_t i = 0; i < pair->n_done; i++)
-                map_unref(pair->done[(pair->first_done + i) & (pair->size_done - 1)].map_then);
+                release(&pair->done[(pair->first_done + i) & (pair->size_done - 1)]);
         free(pair->slots);
         free(pair->open);
         free(pair->done);
@@ -148,8 +168,7 @@ static void forget_thread(struct pair *pair, pid_t tid)
         hole = find_slot(pair, tid);
         if (!pair->slots[hole])
                 return;
-        free(pair->slots[hole]);
-        pair->slots[hole] = NULL;
+        pair->slots[hole] = thread_free(pair->slots[hole]);
         pair->n_threads--;
         for (i = (hole + 1) & mask; pair->slots[i]; i = (i + 1) & mask) {
                 size_t home = hash_tid(pair->slots[i]->tid) & mask;
@@ -262,27 +281,38 @@ static bool is_kernel_address(uint64_t addr)
         return addr >= EVENT_USER_END && (addr & ~UINT64_C(0xfff)) != VSYSCALL_PAGE;
 }
 
+/* The tracepoint has found its entry, or never will. */
+static void forget_tracepoint(struct thread *thread)
+{
+        thread->has_tracepoint = false;
+        thread->tp_stack = callstack_unref(thread->tp_stack);
+}
+
 static void feed_tracepoint(struct pair *pair, struct thread *thread, uint64_t time_ns,
-                            const struct record_fault *record)
+                            const struct record_fault *record, struct callstack **stack)
 {
         /* A kernel address has a sample of EVENT_TP_HIGH as well: that one is its anchor. */
         if (record->event == EVENT_TP_USER && is_kernel_address(record->addr))
                 return;
         abandon(pair, thread);
+        forget_tracepoint(thread);
         thread->has_tracepoint = true;
         thread->tp_losses = pair->n_losses;
         thread->tp_time_ns = time_ns;
         thread->tp_addr = record->addr;
         thread->tp_error_code = record->error_code;
         thread->tp_user_ip = record->has_registers ? record->user_ip : 0;
+        thread->tp_stack = TAKE_PTR(*stack);
 }
 
-static void feed_kernel_address(struct pair *pair, struct thread *thread, const struct record *record, uint32_t cpu)
+static void feed_kernel_address(struct pair *pair, struct thread *thread, const struct record *record, uint32_t cpu,
+                                struct callstack **stack)
 {
         struct fault fault = new_fault(record, cpu);
 
         abandon(pair, thread);
         take_error_code(&fault, record->fault.error_code, 0);
+        fault.stack = TAKE_PTR(*stack);
         pair->stats.n_anchors++;
         put_done(pair, &fault);
 }
@@ -307,6 +337,7 @@ static void take_tracepoint(struct thread *thread)
         struct fault *fault = &thread->fault;
 
         take_error_code(fault, thread->tp_error_code, thread->tp_user_ip);
+        fault->stack = TAKE_PTR(thread->tp_stack);
         if (fault->time_ns < thread->tp_time_ns) {
                 fault->time_ns = thread->tp_time_ns;
                 thread->foreign_stamp = true;
@@ -323,7 +354,7 @@ static void feed_entry(struct pair *pair, struct thread *thread, const struct re
                 take_tracepoint(thread);
         else
                 thread->fault.incomplete = pair->has_tracepoints;
-        thread->has_tracepoint = false;
+        forget_tracepoint(thread);
         thread->open_losses = pair->n_losses;
         thread->is_open = true;
         thread->open_index = pair->n_open;
@@ -352,7 +383,8 @@ static void mark_losers(struct pair *pair, struct fault *winner)
         }
 }
 
-static void feed_completion(struct pair *pair, struct thread *thread, const struct record *record)
+static void feed_completion(struct pair *pair, struct thread *thread, const struct record *record,
+                            struct callstack **stack)
 {
         struct fault *fault = &thread->fault;
 
@@ -363,6 +395,8 @@ static void feed_completion(struct pair *pair, struct thread *thread, const stru
         fault->completed = true;
         fault->major = record->fault.event == EVENT_MAJ;
         fault->after = page_state_of(&record->fault);
+        if (!fault->stack)
+                fault->stack = TAKE_PTR(*stack);
         fault->loss_seen = loss_since_entry(pair, thread);
         thread->foreign_stamp |= record->time_ns < fault->time_ns;
         fault->time_ns = MIN_OF(fault->time_ns, record->time_ns);
@@ -375,26 +409,34 @@ static void feed_completion(struct pair *pair, struct thread *thread, const stru
 }
 
 /* Basic detail: the completion is all there is. */
-static void feed_lone_completion(struct pair *pair, const struct record *record, uint32_t cpu)
+static void feed_lone_completion(struct pair *pair, const struct record *record, uint32_t cpu, struct callstack **stack)
 {
         struct fault fault = new_fault(record, cpu);
 
         fault.completed = true;
         fault.major = record->fault.event == EVENT_MAJ;
         fault.after = page_state_of(&record->fault);
+        fault.stack = TAKE_PTR(*stack);
         pair->stats.n_anchors++;
         put_done(pair, &fault);
 }
 
+static void cleanup_callstack(struct callstack **stack)
+{
+        callstack_unref(*stack);
+}
+
+/* The record's stack goes to whoever takes it on; else this is its end. */
 static int feed_fault(struct pair *pair, const struct record *record, uint32_t cpu)
 {
+        CLEANUP(cleanup_callstack) struct callstack *stack = record->fault.callstack;
         struct thread *thread;
         int r = reserve_done(pair, 2);
 
         if (r < 0)
                 return r;
         if (pair->detail == DETAIL_BASIC) {
-                feed_lone_completion(pair, record, cpu);
+                feed_lone_completion(pair, record, cpu, &stack);
                 return 0;
         }
         r = get_thread(pair, record->tid, &thread);
@@ -403,16 +445,16 @@ static int feed_fault(struct pair *pair, const struct record *record, uint32_t c
         switch (record->fault.event) {
         case EVENT_TP_USER:
         case EVENT_TP_KERNEL:
-                feed_tracepoint(pair, thread, record->time_ns, &record->fault);
+                feed_tracepoint(pair, thread, record->time_ns, &record->fault, &stack);
                 break;
         case EVENT_TP_HIGH:
-                feed_kernel_address(pair, thread, record, cpu);
+                feed_kernel_address(pair, thread, record, cpu, &stack);
                 break;
         case EVENT_ENTRY:
                 feed_entry(pair, thread, record, cpu);
                 break;
         default:
-                feed_completion(pair, thread, record);
+                feed_completion(pair, thread, record, &stack);
                 break;
         }
         return 0;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "daemon/engine/decode/record.h"
+#include "daemon/engine/model/callstack.h"
 #include "daemon/engine/model/fault.h"
 #include "proto/base.h"
 
@@ -29,7 +30,8 @@ struct pair *pair_free(struct pair *pair);
 
 /*
  * Feed one record (FAULT, LOST, FORK, EXIT, MAP for stack growth; others are ignored). Faults that are finished by it
- * come out through pair_next(). cpu: the ring's. 0 or -ENOMEM.
+ * come out through pair_next(). cpu: the ring's. Takes the reference that is in a FAULT's callstack, also on failure;
+ * it comes out as the stack of the fault that the record is part of. 0 or -ENOMEM.
  */
 int pair_feed(struct pair *pair, const struct record *record, uint32_t cpu) MUST_CHECK;
 /*
@@ -53,6 +55,6 @@ int pair_end(struct pair *pair) MUST_CHECK;
  */
 void pair_each_open(struct pair *pair, uint64_t start, uint64_t end, void (*found)(void *user, struct fault *fault),
                     void *user);
-/* Next finished fault, in order of completion. false = none. */
+/* Next finished fault, in order of completion; its references are the caller's. false = none. */
 bool pair_next(struct pair *pair, struct fault *ret);
 const struct pair_stats *pair_stats(const struct pair *pair);
