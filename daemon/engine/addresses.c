@@ -156,6 +156,7 @@ struct addresses *addresses_unref(struct addresses *addresses)
                 return NULL;
         cleanup_close(&addresses->maps_fd);
         cleanup_close(&addresses->smaps_fd);
+        jit_deinit(&addresses->jit);
         free(addresses->userfault);
         aspace_free(addresses->aspace);
         free(addresses);
@@ -174,6 +175,7 @@ void addresses_abandon(struct addresses *addresses)
 {
         addresses_give(addresses, -1, -1);
         addresses->userfault_wanted = addresses->userfault_pending = false;
+        addresses->jit.is_wanted = addresses->jit.is_pending = false;
 }
 
 static int overlay_confirmed(struct addresses *addresses, const struct map_spec *spec)

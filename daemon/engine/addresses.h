@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "daemon/engine/decode/record.h"
+#include "daemon/engine/jit.h"
 #include "daemon/engine/model/aspace.h"
 #include "daemon/engine/model/fault.h"
 
@@ -36,6 +37,7 @@ struct addresses {
          */
         enum { HEAP_UNKNOWN, HEAP_LOADING, HEAP_EXPECTED } heap;
         uint64_t program_inode, program_end;
+        struct jit jit; /* names of the code that the program generates */
         /* Ranges registered with userfaultfd, as last asked. */
         struct address_range *userfault;
         size_t n_userfault, size_userfault;

@@ -84,7 +84,8 @@ static void ask_monitor(struct engine *engine, const struct attach *attach, cons
                                                   .pid = request->pid,
                                                   .detail = request->detail,
                                                   .flags = request->flags,
-                                                  .ptrace = request->ptrace}};
+                                                  .ptrace = request->ptrace,
+                                                  .stack_bytes = request->stack_bytes}};
 
         if (request->unit.n_bytes)
                 memcpy(message.attach.unit, request->unit.data, request->unit.n_bytes);
@@ -182,6 +183,7 @@ void attaches_tell(struct trace *trace, const struct subscription *subscription,
                 .kernel_base = subscription->kernel_base,
                 .lost_base = subscription->lost_base,
                 .comm = {.data = trace->info.comm, .n_bytes = (uint32_t)strnlen(trace->info.comm, 16)},
+                .stack_bytes = trace->info.stack_bytes,
         };
 
         if (proto_encode_attached(&buffer, trace->id, &message) >= 0)
@@ -203,7 +205,7 @@ static const uint8_t degraded_order[N_LINK_LACKS] = {
         LINK_LACKS_TRACEPOINTS, LINK_LACKS_PHYSICAL,    LINK_LACKS_KERNEL_MODE, LINK_LACKS_HOLD,
         LINK_LACKS_BARRIER,     LINK_LACKS_KALLSYMS,    LINK_LACKS_LOST_COUNT,  LINK_LACKS_RING_SIZE,
         LINK_LACKS_THREADS,     LINK_LACKS_DESCRIPTORS, LINK_LACKS_UNMAPS,      LINK_LACKS_UNIT,
-        LINK_LACKS_STACKS,      LINK_LACKS_CPUS};
+        LINK_LACKS_STACKS,      LINK_LACKS_CPUS,        LINK_LACKS_STACK_SIZE};
 
 static int reason_of(const struct trace *trace, unsigned int bit)
 {

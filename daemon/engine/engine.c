@@ -190,7 +190,7 @@ static int engine_init(struct engine *engine, int link_fd)
                 return -errno;
         r = start_workers(engine);
         if (r >= 0)
-                r = names_new(link_fd, engine->workers[WORKER_FILES], engine->workers[WORKER_KERNEL], &engine->names);
+                r = names_new(link_fd, engine->workers, &engine->names);
         if (r >= 0)
                 r = unwind_new(&engine->unwind);
         if (r >= 0)

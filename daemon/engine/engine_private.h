@@ -48,9 +48,7 @@ struct peer_entry { /* a peer and its place in the loop; outlives the peer until
 };
 
 enum engine_worker {
-        WORKER_FILES,  /* images */
-        WORKER_KERNEL, /* the kernel's symbols: long, and no image is to wait for them */
-        WORKER_PROC,   /* /proc files, which may wait for a target's locks */
+        WORKER_PROC = N_NAMES_WORKERS, /* behind those of names.h; /proc files, which may wait for a target's locks */
         N_WORKERS,
 };
 

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "daemon/engine/model/classify.h"
 
@@ -39,7 +40,7 @@ static void put_fault(struct trace *trace, struct fault *fault, uint64_t now_ns)
         if (r >= 0)
                 r = resolve_put(&trace->resolve, process, fault, now_ns);
         else
-                map_unref(fault->map_then);
+                resolve_release_fault(fault);
         if (r < 0)
                 trace->n_dropped++;
 }
@@ -255,12 +256,17 @@ static void keep_maps(struct trace *trace, struct process *process, uint64_t sta
 static int feed_map(struct trace *trace, const struct record *record, uint64_t now_ns)
 {
         struct process *process = owner_of(trace, record->pid, now_ns);
+        int r;
 
         if (!process)
                 return 0;
         keep_maps(trace, process, record->map.start, record->map.len_bytes);
         process->has_mapped = true;
-        return addresses_record(process->addresses, record);
+        r = addresses_record(process->addresses, record);
+        if (r >= 0 && record->map.prot & PROT_EXEC)
+                resolve_want_code(&trace->resolve, process,
+                                  aspace_lookup(process->addresses->aspace, record->map.start), now_ns);
+        return r;
 }
 
 static int feed_unmap(struct trace *trace, const struct record *record, uint64_t now_ns)
@@ -273,10 +279,22 @@ static int feed_unmap(struct trace *trace, const struct record *record, uint64_t
         return addresses_unmap(process->addresses, record);
 }
 
-int feed_record(struct trace *trace, const struct record *record, size_t ring, uint64_t now_ns)
+/* While its bytes are in the ring, and what was mapped then is mapped still. */
+static void take_stack(struct trace *trace, struct record *record, uint64_t now_ns)
 {
-        int r = pair_feed(trace->pair, record, trace->cpus[ring]);
+        struct process *process;
 
+        if (record->fault.user_registers && processes_get(&trace->processes, record->pid, now_ns, &process) >= 0)
+                record->fault.callstack = resolve_take_stack(&trace->resolve, process, &record->fault, now_ns);
+}
+
+int feed_record(struct trace *trace, struct record *record, size_t ring, uint64_t now_ns)
+{
+        int r;
+
+        if (record->kind == RECORD_FAULT)
+                take_stack(trace, record, now_ns);
+        r = pair_feed(trace->pair, record, trace->cpus[ring]);
         if (r < 0)
                 return r;
         put_finished(trace, now_ns);

@@ -8,7 +8,7 @@
 #include "daemon/engine/trace.h"
 
 /* ring: the index of the one that it was in. 0 or -errno. */
-int feed_record(struct trace *trace, const struct record *record, size_t ring, uint64_t now_ns) MUST_CHECK;
+int feed_record(struct trace *trace, struct record *record, size_t ring, uint64_t now_ns) MUST_CHECK;
 /* All records up to the story's time have been fed. 0 or -errno. */
 int feed_story(struct trace *trace, const struct story *story, uint64_t now_ns) MUST_CHECK;
 /* Everything up to until_ns has been fed: give up what is overdue by then. 0 or -errno. */

@@ -49,6 +49,16 @@ static void ask_files(struct engine *engine, const struct trace *trace, struct p
                                                             .pid = trace->processes.follows ? process->pid : 0}});
 }
 
+static void ask_jit(struct engine *engine, const struct trace *trace, const struct process *process)
+{
+        process->addresses->jit.is_wanted = false;
+        engine_tell(engine, &(struct link_message){.type = LINK_OPEN,
+                                                   .open = {.trace = trace->id,
+                                                            .req = process->addresses->id,
+                                                            .kind = LINK_OPEN_PERF_MAP,
+                                                            .pid = trace->processes.follows ? process->pid : 0}});
+}
+
 static void ask_about(struct engine *engine, struct trace *trace, struct process *process)
 {
         struct addresses *addresses = process->addresses;
@@ -64,6 +74,8 @@ static void ask_about(struct engine *engine, struct trace *trace, struct process
                 ask_files(engine, trace, process);
         if (process->is_unmapped && !process->is_being_read && addresses->maps_fd >= 0)
                 process->is_being_read = following_read(engine, trace, addresses, JOB_MAPS) >= 0;
+        if (addresses->jit.is_wanted)
+                ask_jit(engine, trace, process);
         if (!addresses->userfault_wanted)
                 return;
         addresses->userfault_wanted = false;
@@ -199,6 +211,19 @@ void following_take_revoked(struct engine *engine, const struct link_follow *rev
                 process_revoke(process, revoked->error, monotonic_ns());
 }
 
+static void take_jit(struct engine *engine, const struct trace *trace, struct addresses *addresses, int fd)
+{
+        struct job *job = fd < 0 ? NULL : calloc(1, sizeof(*job));
+
+        if (!job) {
+                cleanup_close(&fd);
+                jit_take(&addresses->jit, NULL, monotonic_ns());
+                return;
+        }
+        *job = (struct job){.kind = JOB_PERF_MAP, .fd = fd, .trace = trace->id, .addresses = addresses->id};
+        worker_submit(engine->workers[WORKER_PROC], job);
+}
+
 void following_take_file(struct engine *engine, const struct link_opened *opened, int fd)
 {
         struct trace *trace = engine_find_trace(engine, opened->trace);
@@ -207,6 +232,10 @@ void following_take_file(struct engine *engine, const struct link_opened *opened
 
         if (!addresses) { /* of a memory that is gone */
                 cleanup_close(&fd);
+                return;
+        }
+        if (opened->kind == LINK_OPEN_PERF_MAP) {
+                take_jit(engine, trace, addresses, fd);
                 return;
         }
         to = opened->kind == LINK_OPEN_MAPS ? &addresses->maps_fd : &addresses->smaps_fd;

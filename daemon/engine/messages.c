@@ -84,7 +84,7 @@ static int take_opened(struct engine *engine, struct link_received *received)
         const struct link_opened *opened = &received->message.opened;
         int fd = received->n_fds == 1 ? TAKE_FD(received->fds[0]) : -1;
 
-        if (opened->kind != LINK_OPEN_MAPS && opened->kind != LINK_OPEN_SMAPS)
+        if (opened->kind != LINK_OPEN_MAPS && opened->kind != LINK_OPEN_SMAPS && opened->kind != LINK_OPEN_PERF_MAP)
                 return names_opened(engine->names, opened, fd);
         following_take_file(engine, opened, fd);
         return 0;

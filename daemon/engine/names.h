@@ -13,10 +13,17 @@
 #include "daemon/engine/model/image.h"
 #include "daemon/engine/model/map.h"
 #include "daemon/engine/model/symtab.h"
+#include "daemon/engine/slot_lines.h"
 #include "daemon/engine/worker.h"
 #include "daemon/link/link.h"
 
 #define NAMES_WAIT_NS (UINT64_C(10) * NSEC_PER_SEC)
+
+enum rows_state {
+        ROWS_UNWANTED,
+        ROWS_WANTED, /* on their way, once the file is there */
+        ROWS_READY,  /* rows may still be NULL: there is no unwind data, or not for us to hold */
+};
 
 enum image_state {
         IMAGE_WAITING, /* somebody works on it */
@@ -35,19 +42,35 @@ struct image_slot {
         uint32_t req;
         enum link_open_kind asked; /* the request under way */
         struct image *image;       /* owned once ready; the worker's while a job runs */
-        int fd;                    /* the file, for its size at the time of a failed fault; -1 */
-        const uint8_t *bytes;      /* borrowed: the vDSO, which is no file; NULL for all others */
+        /* For stacks, which need not wait for a debug file: known as soon as the rows are. */
+        enum rows_state rows_state;
+        struct rows *rows;              /* in use: rows_cache.h; NULL = none */
+        struct image_segment *segments; /* owned: the image's; NULL = none: no ELF file */
+        size_t n_segments;
+        uint8_t build_id[IMAGE_BUILD_ID_BYTES];
+        size_t n_build_id;
+        unsigned int n_jobs; /* under way: they point here */
+        bool wants_lines;
+        int debug_fd;             /* the debug file, if lines are wanted; -1 = there is none */
+        struct slot_lines *lines; /* owned; NULL = nothing has been asked yet */
+        int fd;                   /* the file, for its size at the time of a failed fault; -1 */
+        const uint8_t *bytes;     /* borrowed: the vDSO, which is no file; NULL for all others */
         size_t n_bytes;
         bool shmem;
 };
 
+enum names_worker {
+        NAMES_FILES,       /* images */
+        NAMES_LARGE_FILES, /* those that take long, and no other image is to wait for them */
+        NAMES_KERNEL,      /* the kernel's symbols, likewise */
+        NAMES_LINES,       /* source lines, likewise */
+        N_NAMES_WORKERS
+};
+
 struct names;
 
-/*
- * link_fd and the workers are borrowed; the kernel's symbols take long, and no file is to wait for them. Reads our own
- * vDSO, so call it before the sandbox closes.
- */
-int names_new(int link_fd, struct worker *files, struct worker *kernel, struct names **ret) MUST_CHECK;
+/* link_fd and the workers are borrowed. Reads our own vDSO, so call it before the sandbox closes. 0 or -ENOMEM. */
+int names_new(int link_fd, struct worker *const workers[static N_NAMES_WORKERS], struct names **ret) MUST_CHECK;
 struct names *names_free(struct names *names);
 
 /*
@@ -60,6 +83,20 @@ int names_slot(struct names *names, uint32_t trace, pid_t pid, const struct map 
 void names_want_kernel(struct names *names, uint32_t trace, uint64_t now_ns);
 /* The kernel's symbols; NULL = none. *ret_waiting: they are on their way. */
 const struct symtab *names_kernel(const struct names *names, uint64_t now_ns, bool *ret_waiting);
+
+/* The unwind rows of the file are wanted, too, from now on. */
+void names_want_rows(struct names *names, struct image_slot *slot);
+/* They can be waited for (true), or are there, or must be done without (false). */
+bool names_rows_are_waiting(const struct image_slot *slot, uint64_t now_ns);
+/* Source lines of this file may be asked for: to be said before it is loaded. */
+void names_want_lines(struct image_slot *slot);
+/* The source lines at a link-time address, as slot_lines_find(). */
+size_t names_find_lines(struct names *names, struct image_slot *slot, uint64_t vaddr, uint64_t now_ns,
+                        struct source_line ret[static LINES_MAX_INLINED], bool *ret_waiting);
+/* What has been asked since goes to the worker; once in a pass. */
+void names_ask_lines(struct names *names);
+/* The link-time address of a file offset of code, as image_vaddr_of_offset(). */
+bool names_vaddr_of_offset(const struct image_slot *slot, uint64_t offset, uint64_t *ret);
 
 /* The slot's answer can be waited for (true) or must be done without (false). */
 bool names_is_waiting(const struct image_slot *slot, uint64_t now_ns);

@@ -15,6 +15,7 @@
 #define PAGE_SHIFT 12
 #define LOAD_MAX_MAPS 16
 #define KERNEL_IMAGE "[kernel]"
+#define JIT_IMAGE "[jit]"
 
 /* A remembered answer: addresses of [start, end) in this map have the place id. */
 struct places_memo {
@@ -168,6 +169,35 @@ uint32_t places_id(struct places *places, struct map *map, uint64_t addr, bool i
                 id = dict_place(places->dict, &key);
         memo_set(places, memo, map, place.section || place.symbol ? addr : place.base, place.end, id);
         return id;
+}
+
+static bool is_generated(const struct map *map)
+{
+        return map && map->executable && map->kind == MAP_KIND_ANON;
+}
+
+bool places_code_wait(struct addresses *addresses, const struct map *map, uint64_t addr, uint64_t now_ns)
+{
+        struct symbol symbol;
+
+        if (is_generated(map))
+                return jit_find(&addresses->jit, addr, now_ns, &symbol) == JIT_WAIT;
+        return places_wait(map, now_ns);
+}
+
+uint32_t places_code_id(struct places *places, struct addresses *addresses, struct map *map, uint64_t addr,
+                        uint64_t now_ns)
+{
+        struct symbol symbol;
+        struct dict_place key;
+
+        if (!map)
+                return 0;
+        if (!is_generated(map) || jit_find(&addresses->jit, addr, now_ns, &symbol) != JIT_FOUND)
+                return places_id(places, map, addr, true);
+        key = (struct dict_place){
+                .image = string_id(places, JIT_IMAGE), .symbol = string_id(places, symbol.name), .base = symbol.value};
+        return dict_place(places->dict, &key);
 }
 
 uint32_t places_kernel_id(struct places *places, uint64_t ip, uint64_t now_ns)

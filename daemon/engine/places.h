@@ -39,5 +39,10 @@ bool places_lack(const struct map *map);
 
 /* The place of addr, 0 = nothing is known of it. is_code: an address of code, in a map of any kind. */
 uint32_t places_id(struct places *places, struct map *map, uint64_t addr, bool is_code);
+/* The same for code in this memory, which the program may have generated: jit.h. NULL passes through as 0. */
+uint32_t places_code_id(struct places *places, struct addresses *addresses, struct map *map, uint64_t addr,
+                        uint64_t now_ns);
+/* ... whose name is on its way and worth waiting for; NULL = no map. */
+bool places_code_wait(struct addresses *addresses, const struct map *map, uint64_t addr, uint64_t now_ns);
 /* The place of an address of kernel code. */
 uint32_t places_kernel_id(struct places *places, uint64_t ip, uint64_t now_ns);

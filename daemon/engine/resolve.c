@@ -22,21 +22,24 @@
 
 int resolve_init(struct resolve *resolve)
 {
-        return places_init(&resolve->places);
+        int r = places_init(&resolve->places);
+
+        return r < 0 ? r : stacks_init(&resolve->stacks, resolve->stack_bytes, resolve->has_lines, resolve->unwind);
 }
 
-static void release_fault(struct fault *fault)
+void resolve_release_fault(struct fault *fault)
 {
         fault->map = map_unref(fault->map);
         fault->code_map = map_unref(fault->code_map);
         fault->caller_map = map_unref(fault->caller_map);
         fault->above = map_unref(fault->above);
         fault->map_then = map_unref(fault->map_then);
+        fault->stack = callstack_unref(fault->stack);
 }
 
 void resolve_release(struct outgoing *outgoing)
 {
-        release_fault(&outgoing->fault);
+        resolve_release_fault(&outgoing->fault);
         outgoing->addresses = addresses_unref(outgoing->addresses);
         outgoing->process = process_unref(outgoing->process);
         outgoing->told = told_free(outgoing->told);
@@ -56,6 +59,7 @@ void resolve_deinit(struct resolve *resolve)
         for (size_t i = 0; i < resolve->n; i++)
                 resolve_release(&resolve->waiting[(resolve->first + i) & (resolve->size - 1)]);
         free(resolve->waiting);
+        stacks_deinit(&resolve->stacks);
         places_deinit(&resolve->places);
         threads_deinit(&resolve->threads);
 }
@@ -91,6 +95,31 @@ static struct outgoing *push(struct resolve *resolve)
 static pid_t asking_pid(const struct resolve *resolve, const struct process *process)
 {
         return resolve->processes->follows ? process->pid : 0;
+}
+
+static struct stacks_scene stacks_scene(struct resolve *resolve, const struct process *process,
+                                        struct addresses *addresses, uint64_t now_ns)
+{
+        return (struct stacks_scene){.places = &resolve->places,
+                                     .addresses = addresses,
+                                     .pid = asking_pid(resolve, process),
+                                     .is_unmapped = process->is_unmapped,
+                                     .now_ns = now_ns};
+}
+
+struct callstack *resolve_take_stack(struct resolve *resolve, const struct process *process,
+                                     const struct record_fault *fault, uint64_t now_ns)
+{
+        struct stacks_scene scene = stacks_scene(resolve, process, process->addresses, now_ns);
+
+        return resolve->stack_bytes ? stacks_take(&resolve->stacks, &scene, fault) : NULL;
+}
+
+void resolve_want_code(struct resolve *resolve, const struct process *process, struct map *map, uint64_t now_ns)
+{
+        struct stacks_scene scene = stacks_scene(resolve, process, process->addresses, now_ns);
+
+        stacks_want(&resolve->stacks, &scene, map);
 }
 
 static void bind_fault(struct resolve *resolve, const struct process *process, struct addresses *addresses,
@@ -168,7 +197,7 @@ int resolve_put(struct resolve *resolve, struct process *process, struct fault *
         if (r >= 0)
                 put_fault(resolve, process, fault, NULL, now_ns);
         else
-                release_fault(fault);
+                resolve_release_fault(fault);
         return r;
 }
 
@@ -183,7 +212,7 @@ int resolve_put_signal(struct resolve *resolve, struct process *process, struct 
                 r = told_new(story, now_ns, &told);
         if (r < 0) {
                 if (fault)
-                        release_fault(fault);
+                        resolve_release_fault(fault);
                 return r;
         }
         if (fault) {
@@ -242,6 +271,13 @@ static void seek_map(struct resolve *resolve, struct outgoing *outgoing, uint64_
         places_want(&resolve->places, process->addresses, asking_pid(resolve, process), fault->map, now_ns);
 }
 
+static bool stack_waits(struct resolve *resolve, struct outgoing *outgoing, uint64_t now_ns)
+{
+        struct stacks_scene scene = stacks_scene(resolve, outgoing->process, outgoing->addresses, now_ns);
+
+        return stacks_wait(&resolve->stacks, &scene, outgoing->fault.time_ns + NAMES_WAIT_NS, &outgoing->fault.stack);
+}
+
 static bool fault_waits(struct resolve *resolve, struct outgoing *outgoing, uint64_t now_ns)
 {
         struct fault *fault = &outgoing->fault;
@@ -263,8 +299,10 @@ static bool fault_waits(struct resolve *resolve, struct outgoing *outgoing, uint
         if (is_suspicious(fault) &&
             addresses_await_userfault(outgoing->addresses, fault->time_ns + fault->latency_ns, now_ns))
                 return true;
-        return kernel || places_wait(fault->map, now_ns) || places_wait(fault->code_map, now_ns) ||
-               places_wait(fault->caller_map, now_ns);
+        return kernel || places_wait(fault->map, now_ns) ||
+               places_code_wait(outgoing->addresses, fault->code_map, fault->ip, now_ns) ||
+               places_code_wait(outgoing->addresses, fault->caller_map, fault->caller_ip, now_ns) ||
+               (fault->stack && stack_waits(resolve, outgoing, now_ns));
 }
 
 static bool signal_waits(struct resolve *resolve, struct outgoing *outgoing, uint64_t now_ns)
@@ -332,15 +370,26 @@ static uint8_t flags_of(const struct fault *fault)
                          (fault->unresolved ? PROTO_EVENT_UNRESOLVED : 0));
 }
 
-static uint32_t code_id(struct resolve *resolve, const struct fault *fault, uint64_t now_ns)
+static uint32_t code_id(struct resolve *resolve, const struct outgoing *outgoing, uint64_t now_ns)
 {
+        const struct fault *fault = &outgoing->fault;
+
         if (fault->mode == MODE_KERNEL)
                 return places_kernel_id(&resolve->places, fault->ip, now_ns);
-        return fault->code_map ? places_id(&resolve->places, fault->code_map, fault->ip, true) : 0;
+        return places_code_id(&resolve->places, outgoing->addresses, fault->code_map, fault->ip, now_ns);
 }
 
-static void make_event(struct resolve *resolve, const struct fault *fault, uint64_t now_ns, struct proto_event *ret)
+static uint32_t stack_id(struct resolve *resolve, const struct outgoing *outgoing, uint64_t now_ns)
 {
+        struct stacks_scene scene = stacks_scene(resolve, outgoing->process, outgoing->addresses, now_ns);
+
+        return stacks_id(&resolve->stacks, &scene, outgoing->fault.stack);
+}
+
+static void make_event(struct resolve *resolve, const struct outgoing *outgoing, uint64_t now_ns,
+                       struct proto_event *ret)
+{
+        const struct fault *fault = &outgoing->fault;
         struct places *places = &resolve->places;
 
         *ret = (struct proto_event){
@@ -354,8 +403,9 @@ static void make_event(struct resolve *resolve, const struct fault *fault, uint6
                 .thread = threads_id(&resolve->threads, places->dict, fault),
                 .map = fault->map ? dict_map(places->dict, fault->map) : 0,
                 .place = fault->map ? places_id(places, fault->map, fault->addr, false) : 0,
-                .code = code_id(resolve, fault, now_ns),
-                .caller = fault->caller_map ? places_id(places, fault->caller_map, fault->caller_ip, true) : 0,
+                .code = code_id(resolve, outgoing, now_ns),
+                .caller = places_code_id(places, outgoing->addresses, fault->caller_map, fault->caller_ip, now_ns),
+                .stack = fault->stack ? stack_id(resolve, outgoing, now_ns) : 0,
                 .cpu = (uint16_t)fault->cpu,
                 .outcome = (uint8_t)fault->outcome,
                 .cause = (uint8_t)fault->cause,
@@ -385,7 +435,7 @@ bool resolve_next(struct resolve *resolve, uint64_t now_ns, struct outgoing *ret
         ret->fault.unresolved =
                 places_lack(ret->fault.map) || places_lack(ret->fault.code_map) || places_lack(ret->fault.caller_map);
         classify_now(resolve, ret);
-        make_event(resolve, &ret->fault, now_ns, ret_event);
+        make_event(resolve, ret, now_ns, ret_event);
         return true;
 }
 

@@ -15,6 +15,7 @@
 #include "daemon/engine/processes.h"
 #include "daemon/engine/serve/outframe.h"
 #include "daemon/engine/signals.h"
+#include "daemon/engine/stacks.h"
 #include "daemon/engine/threads.h"
 #include "proto/proto.h"
 
@@ -34,6 +35,9 @@ struct outgoing {
 struct resolve {
         struct places places;
         struct threads threads;
+        uint32_t stack_bytes; /* copied of each fault's stack; 0 = none */
+        bool has_lines;       /* with their source lines */
+        struct stacks stacks;
         struct unwind *unwind;             /* borrowed */
         const struct processes *processes; /* borrowed: who shares whose memory may still be being asked */
         bool is_held;                      /* signals are told */
@@ -70,5 +74,12 @@ bool resolve_next(struct resolve *resolve, uint64_t now_ns, struct outgoing *ret
 int resolve_tell(struct resolve *resolve, const struct outgoing *outgoing, uint64_t now_ns,
                  struct outframe **ret) MUST_CHECK;
 void resolve_release(struct outgoing *outgoing);
+/* The references of a fault that does not go out. */
+void resolve_release_fault(struct fault *fault);
+/* The stack in a fault's record of this process: the caller's reference; NULL = none. */
+struct callstack *resolve_take_stack(struct resolve *resolve, const struct process *process,
+                                     const struct record_fault *fault, uint64_t now_ns);
+/* Something is mapped in this process: if stacks need it, it is asked for. */
+void resolve_want_code(struct resolve *resolve, const struct process *process, struct map *map, uint64_t now_ns);
 /* The map at the fault's address in this memory is about to be replaced: keep it if the fault has none kept yet. */
 void resolve_keep_map(struct addresses *addresses, struct fault *fault);

@@ -19,6 +19,7 @@
 
 #define DICT_CAP_BYTES ((size_t)16 << 20)
 #define RECORDS_PER_PASS 65536
+#define RECORDS_PER_PUBLISH 64 /* of records with stacks: their room in the ring is wanted back soon */
 #define NAME_QUESTIONS_PER_PASS 16
 #define STORIES_PER_PASS 256
 #define REST_WAIT_NS (UINT64_C(50) * NSEC_PER_MSEC)
@@ -42,6 +43,7 @@ struct trace *trace_free(struct trace *trace)
                 return NULL;
         stories_free(trace->stories);
         fanout_deinit(&trace->fanout);
+        pair_free(trace->pair);
         resolve_deinit(&trace->resolve);
         order_free(trace->order);
         unmap_rings(trace);
@@ -50,7 +52,6 @@ struct trace *trace_free(struct trace *trace)
         free(trace->cpus);
         free(trace->scratch);
         event_ids_free(trace->ids);
-        pair_free(trace->pair);
         processes_deinit(&trace->processes);
         dict_free(trace->dict);
         free(trace);
@@ -170,6 +171,8 @@ static int init_stages(struct trace *trace, struct names *names, struct unwind *
         trace->fanout = (struct fanout){.trace = trace->id, .dict = trace->dict};
         trace->resolve = (struct resolve){
                 .places = {.names = names, .dict = trace->dict, .trace = trace->id, .hide_kernel = hide_kernel},
+                .stack_bytes = info->stack_bytes,
+                .has_lines = info->flags & LINK_ATTACH_LINES,
                 .unwind = unwind,
                 .processes = &trace->processes};
         return resolve_init(&trace->resolve);
@@ -187,7 +190,9 @@ int trace_new(struct link_received *received, struct names *names, struct unwind
         trace->id = trace->info.trace;
         trace->pid = trace->info.pid;
         trace->restarted = trace->info.restarted;
-        trace->layout = (struct sample_layout){.detail = trace->info.detail, .physical = trace->info.physical};
+        trace->records_per_publish = trace->info.stack_bytes ? RECORDS_PER_PUBLISH : RECORDS_PER_PASS;
+        trace->layout = (struct sample_layout){
+                .detail = trace->info.detail, .physical = trace->info.physical, .stacks = trace->info.stacks};
         r = received->n_fds == N_LINK_TRACE_FDS ? 0 : -EBADMSG;
         if (r >= 0)
                 r = init_processes(trace, received);
@@ -310,13 +315,15 @@ static int drain_records(struct trace *trace, uint64_t until_ns, uint64_t now_ns
         order_begin(trace->order, until_ns);
         while (*budget && (outcome = order_next(trace->order, &record, &ring)) != ORDER_END) {
                 --*budget;
-                if (outcome == ORDER_BAD) {
+                r = 0;
+                if (outcome == ORDER_BAD)
                         trace->n_bad_records++;
-                        continue;
-                }
-                r = feed_record(trace, &record, ring, now_ns);
+                else
+                        r = feed_record(trace, &record, ring, now_ns);
                 if (r < 0)
                         return r;
+                if (*budget % trace->records_per_publish == 0)
+                        publish_tails(trace); /* not before: what the record points to is in the ring */
         }
         publish_tails(trace);
         if (trace->lost_maps && read_all_maps(trace) < 0)
@@ -387,6 +394,18 @@ static int send_outgoing(struct trace *trace, const struct outgoing *outgoing, c
         return r;
 }
 
+static int tell_cut_stacks(struct trace *trace)
+{
+        CLEANUP_OUTFRAME struct outframe *frame = NULL;
+        unsigned int percent;
+        uint32_t bytes;
+
+        if (!stacks_are_cut(&trace->resolve.stacks, &percent, &bytes))
+                return 0;
+        frame = degraded_stacks_frame(trace->id, trace->info.stack_bytes, percent, bytes);
+        return frame ? fanout_message_in_order(&trace->fanout, frame) : -ENOMEM;
+}
+
 static int deliver(struct trace *trace, uint64_t now_ns)
 {
         struct proto_event event;
@@ -399,6 +418,8 @@ static int deliver(struct trace *trace, uint64_t now_ns)
         }
         if (r >= 0 && trace->resolve.places.saw_32bit)
                 r = trace_degrade(trace, LINK_LACKS_STACKS, 0);
+        if (r >= 0)
+                r = tell_cut_stacks(trace);
         return r < 0 ? r : fanout_flush(&trace->fanout);
 }
 

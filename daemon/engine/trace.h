@@ -50,6 +50,7 @@ struct trace {
         struct ring *rings;      /* the same order */
         uint32_t *cpus;          /* of each ring */
         uint8_t *scratch;
+        size_t records_per_publish; /* data_tail is published after so many, and when no more are there */
         struct event_ids *ids;
         struct sample_layout layout;
         struct order *order;

@@ -141,14 +141,25 @@ static bool is_prepared(const struct trace *trace, struct addresses *addresses)
                !addresses_await_userfault(addresses, UINT64_MAX, monotonic_ns());
 }
 
+/* Before the first fault wants it. */
+static void want_code(struct trace *trace, const struct process *process)
+{
+        struct aspace *aspace = process->addresses->aspace;
+
+        for (size_t i = 0; trace->info.stack_bytes && i < aspace_count(aspace); i++)
+                resolve_want_code(&trace->resolve, process, aspace_at(aspace, i), monotonic_ns());
+}
+
 static void maps_read(struct engine *engine, struct trace *trace, struct addresses *addresses, const struct job *job)
 {
         bool is_known =
                 job->error >= 0 && addresses_take_maps(addresses, job->text, job->n_text, job->begun_ns) != -ENOMEM;
 
         for (struct process *process = trace->processes.first; process; process = process->next)
-                if (process->addresses == addresses)
+                if (process->addresses == addresses) {
                         process->is_unmapped = process->is_being_read = false;
+                        want_code(trace, process);
+                }
         if (trace->ready_by_ns && (!is_known || is_prepared(trace, addresses)))
                 tell_ready(engine, trace);
 }
@@ -167,6 +178,8 @@ void tracing_file_read(struct engine *engine, struct job *job)
 
         if (addresses && job->kind == JOB_MAPS)
                 maps_read(engine, trace, addresses, job);
+        else if (addresses && job->kind == JOB_PERF_MAP)
+                jit_take(&addresses->jit, TAKE_PTR(job->symtab), job->ended_ns);
         else if (addresses)
                 smaps_read(engine, trace, addresses, job);
         job_free(job);
@@ -296,6 +309,7 @@ void tracing_run(struct engine *engine, uint64_t now_ns)
                 engine->next_tick_ns = now_ns + TICK_NS;
         for (struct trace *trace = engine->traces; trace; trace = trace->next)
                 run_trace(engine, trace, due, now_ns);
+        names_ask_lines(engine->names);
 }
 
 void tracing_close_unused(struct engine *engine, uint64_t now_ns)

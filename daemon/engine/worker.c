@@ -11,6 +11,7 @@
 #include <sys/statfs.h>
 #include <time.h>
 
+#include "daemon/engine/model/perfmap.h"
 #include "daemon/engine/procfile.h"
 #include "daemon/link/clock.h"
 
@@ -58,6 +59,8 @@ struct job *job_free(struct job *job)
                 cleanup_close(&job->fd);
                 image_free(job->image);
                 symtab_free(job->symtab);
+                rows_unref(job->rows);
+                line_query_free(job->lines);
                 free(job->text);
                 free(job);
         }
@@ -83,6 +86,17 @@ static void run_kallsyms(struct job *job)
                 job->error = symtab_from_kallsyms(text, n, &job->symtab);
 }
 
+static void run_perf_map(struct job *job)
+{
+        CLEANUP_FREE char *text = NULL;
+        size_t n = 0;
+
+        job->error = procfile_read(job->fd, &text, &n);
+        if (job->error >= 0)
+                job->error = perfmap_parse(text, MIN_OF(n, PERFMAP_MAX_BYTES), &job->symtab);
+        job->ended_ns = monotonic_ns();
+}
+
 static void run_read(struct job *job)
 {
         job->begun_ns = monotonic_ns();
@@ -103,8 +117,17 @@ static void run_job(struct job *job)
         case JOB_DEBUG:
                 job->error = image_add_debug(job->image, job->fd);
                 break;
+        case JOB_ROWS:
+                job->error = image_compile_rows(job->fd, &job->rows);
+                break;
         case JOB_KALLSYMS:
                 run_kallsyms(job);
+                break;
+        case JOB_PERF_MAP:
+                run_perf_map(job);
+                break;
+        case JOB_LINES:
+                job->error = line_query_run(job->lines);
                 break;
         }
 }

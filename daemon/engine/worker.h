@@ -9,16 +9,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/engine/line_query.h"
 #include "daemon/engine/model/image.h"
+#include "daemon/engine/model/rows.h"
 #include "daemon/engine/model/symtab.h"
 #include "proto/base.h"
 
 enum job_kind {
         JOB_LOAD,     /* fd -> image, shmem, file_bytes */
         JOB_DEBUG,    /* fd + image -> symbols added to image */
+        JOB_ROWS,     /* fd -> rows */
         JOB_KALLSYMS, /* fd -> symtab */
         JOB_MAPS,     /* fd: /proc/PID/maps -> text */
         JOB_SMAPS,    /* fd: /proc/PID/smaps -> text */
+        JOB_PERF_MAP, /* fd: /tmp/perf-PID.map -> symtab */
+        JOB_LINES,    /* lines: answered */
 };
 
 struct job {
@@ -29,7 +34,9 @@ struct job {
         int error;   /* result: 0 or -errno */
         struct image *image;
         struct symtab *symtab;
-        uint32_t trace, addresses; /* JOB_MAPS, JOB_SMAPS: whose */
+        struct rows *rows;
+        struct line_query *lines;
+        uint32_t trace, addresses; /* JOB_MAPS, JOB_SMAPS, JOB_PERF_MAP: whose */
         char *text;
         size_t n_text;
         uint64_t begun_ns, ended_ns; /* CLOCK_MONOTONIC, of the reading */
@@ -47,4 +54,4 @@ int worker_fd(const struct worker *worker);
 void worker_submit(struct worker *worker, struct job *job);
 /* A finished job, the caller's again; NULL = none. */
 struct job *worker_done(struct worker *worker);
-struct job *job_free(struct job *job); /* closes fd, frees image and symtab still in it; returns NULL */
+struct job *job_free(struct job *job); /* closes fd, frees what is still in it; returns NULL */

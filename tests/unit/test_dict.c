@@ -288,6 +288,63 @@ static void test_cap(void **state)
         dict_free(dict);
 }
 
+/* A stack is defined with each call, of up to as many frames as there may be; the largest fills most of a frame. */
+static void test_stacks(void **state)
+{
+        struct dict *dict = new_dict(CAP_BYTES);
+        struct stream stream = {0};
+        struct proto_stack_frame frames[PROTO_STACK_MAX_FRAMES + 1];
+        struct proto_stack_frame frame;
+        const struct proto_def *def;
+
+        for (uint32_t i = 0; i < ARRAY_SIZE(frames); i++)
+                frames[i] = (struct proto_stack_frame){
+                        .addr = UINT64_C(0x7f0000000000) + i, .place = i, .line = 2 * i, .by = 1 + i % 4};
+        assert_int_equal(dict_stack(dict, frames, 3, true), 1);
+        for (uint32_t id = 2; id < 20; id++)
+                assert_int_equal(dict_stack(dict, frames, ARRAY_SIZE(frames), false), id);
+        assert_int_equal(dict_stack(dict, frames, 0, false), 20);
+        assert_true(flush(dict, &stream) > 1);
+        def = stream_def(&stream, DEF_STACK, 1);
+        assert_int_equal(def->stack.flags, PROTO_STACK_CUT);
+        assert_int_equal(def->stack.n_frames, 3);
+        assert_int_equal(stream_def(&stream, DEF_STACK, 20)->stack.n_frames, 0);
+        def = stream_def(&stream, DEF_STACK, 19);
+        assert_int_equal(def->stack.flags, 0);
+        assert_int_equal(def->stack.n_frames, PROTO_STACK_MAX_FRAMES);
+        for (uint32_t i = 0; i < PROTO_STACK_MAX_FRAMES; i++) {
+                frame = proto_stack_frame(def, i);
+                assert_int_equal(frame.addr, frames[i].addr);
+                assert_int_equal(frame.place, frames[i].place);
+                assert_int_equal(frame.line, frames[i].line);
+                assert_int_equal(frame.by, frames[i].by);
+        }
+        stream_deinit(&stream);
+        dict_free(dict);
+}
+
+static void test_lines_differ(void **state)
+{
+        static const struct dict_line lines[] = {{1, 1, 1, 0}, {2, 1, 1, 0}, {1, 2, 1, 0}, {1, 1, 2, 0}, {1, 1, 1, 1}};
+        struct dict *dict = new_dict(CAP_BYTES);
+        struct stream stream = {0};
+        const struct proto_def *def;
+
+        (void)string(dict, "f");
+        (void)string(dict, "f.c");
+        for (int round = 0; round < 2; round++)
+                for (uint32_t i = 0; i < ARRAY_SIZE(lines); i++)
+                        assert_int_equal(dict_line(dict, &lines[i]), i + 1);
+        (void)flush(dict, &stream);
+        def = stream_def(&stream, DEF_LINE, 3);
+        assert_int_equal(def->line.function, 1);
+        assert_int_equal(def->line.file, 2);
+        assert_int_equal(def->line.line, 1);
+        assert_int_equal(stream_def(&stream, DEF_LINE, 5)->line.outer, 1);
+        stream_deinit(&stream);
+        dict_free(dict);
+}
+
 static void test_frames_carry_the_trace(void **state)
 {
         struct dict *dict = new_dict(CAP_BYTES);
@@ -319,6 +376,8 @@ int main(void)
                 cmocka_unit_test(test_log_is_what_was_sent),
                 cmocka_unit_test(test_reset),
                 cmocka_unit_test(test_cap),
+                cmocka_unit_test(test_stacks),
+                cmocka_unit_test(test_lines_differ),
                 cmocka_unit_test(test_frames_carry_the_trace),
         };
 

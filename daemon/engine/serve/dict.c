@@ -11,15 +11,16 @@
 
 #include "daemon/engine/serve/idtable.h"
 
-#define FRAME_ROOM_BYTES (PROTO_STRING_MAX_BYTES + 64) /* the largest single definition */
+#define DEF_ROOM_BYTES (PROTO_STRING_MAX_BYTES + 64) /* the largest definition but for a stack */
+#define STACK_ROOM_BYTES(n_frames) (64 + (size_t)(n_frames)*PROTO_STACK_FRAME_BYTES)
 
 struct dict {
         uint32_t trace;
         uint32_t epoch;
         size_t cap_bytes, n_bytes;
         uint32_t high_water;
-        struct idtable strings, places, threads;
-        uint32_t n_maps;
+        struct idtable strings, places, threads, lines;
+        uint32_t n_maps, n_stacks;
         struct outframe **log;
         size_t n_log, size_log, n_sent;
         uint8_t *open; /* PROTO_FRAME_MAX_BYTES, the frame being built */
@@ -57,11 +58,12 @@ static void forget(struct dict *dict)
         idtable_clear(&dict->strings);
         idtable_clear(&dict->places);
         idtable_clear(&dict->threads);
+        idtable_clear(&dict->lines);
         for (size_t i = 0; i < dict->n_log; i++)
                 outframe_unref(dict->log[i]);
         dict->n_log = dict->n_sent = 0;
         dict->n_bytes = 0;
-        dict->n_maps = 0;
+        dict->n_maps = dict->n_stacks = 0;
         dict->high_water = 0;
 }
 
@@ -105,10 +107,15 @@ static int close_frame(struct dict *dict)
         return begin(dict);
 }
 
-/* Room for any one definition. Asked for before an id is given away: an id without a definition would never get one. */
+/* Asked for before an id is given away: an id without a definition would never get one. */
+static bool make_room_of(struct dict *dict, size_t n_bytes)
+{
+        return dict->buffer.size_bytes - dict->buffer.n_bytes >= n_bytes || close_frame(dict) >= 0;
+}
+
 static bool make_room(struct dict *dict)
 {
-        return dict->buffer.size_bytes - dict->buffer.n_bytes >= FRAME_ROOM_BYTES || close_frame(dict) >= 0;
+        return make_room_of(dict, DEF_ROOM_BYTES);
 }
 
 /* Returns the id. */
@@ -196,6 +203,37 @@ uint32_t dict_thread(struct dict *dict, pid_t pid, pid_t tid, const char *comm)
         def.thread.pid = pid;
         def.thread.tid = tid;
         def.thread.comm = name;
+        return define(dict, &def);
+}
+
+uint32_t dict_line(struct dict *dict, const struct dict_line *line)
+{
+        uint32_t key[] = {line->function, line->file, line->line, line->outer};
+        struct proto_def def = {.kind = DEF_LINE};
+        int r = make_room(dict) ? idtable_get(&dict->lines, key, sizeof(key), &def.id) : -ENOMEM;
+
+        if (r < 0)
+                return 0;
+        if (r == IDTABLE_FOUND)
+                return def.id;
+        def.line.function = line->function;
+        def.line.file = line->file;
+        def.line.line = line->line;
+        def.line.outer = line->outer;
+        return define(dict, &def);
+}
+
+uint32_t dict_stack(struct dict *dict, const struct proto_stack_frame *frames, uint32_t n_frames, bool is_cut)
+{
+        struct proto_def def = {.kind = DEF_STACK};
+
+        n_frames = MIN_OF(n_frames, (uint32_t)PROTO_STACK_MAX_FRAMES);
+        if (!make_room_of(dict, STACK_ROOM_BYTES(n_frames)))
+                return 0;
+        def.id = ++dict->n_stacks;
+        def.stack.flags = is_cut ? PROTO_STACK_CUT : 0;
+        def.stack.n_frames = n_frames;
+        def.stack.frames = frames;
         return define(dict, &def);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The dictionary of one trace: every string, map, place and thread is defined to clients once per epoch and then
- * referred to by a dense id. The definitions of the current epoch stay as frames, so that a client who joins late gets
- * them too. When they exceed the cap a new epoch begins: whatever a target invents, memory stays bounded. Pure.
+ * The dictionary of one trace: every string, map, place, thread, stack and source line is defined to clients once per
+ * epoch and then referred to by a dense id. The definitions of the current epoch stay as frames, so that a client who
+ * joins late gets them too. When they exceed the cap a new epoch begins: whatever a target invents, memory stays
+ * bounded. Pure.
  *
  * All lookups return an id; 0 = out of memory, which clients show as not known.
  */
@@ -15,8 +16,15 @@
 
 #include "daemon/engine/model/map.h"
 #include "daemon/engine/serve/outframe.h"
+#include "proto/proto.h"
 
 struct dict;
+
+struct dict_line {
+        uint32_t function, file; /* string ids of this epoch, 0 = not known */
+        uint32_t line;
+        uint32_t outer; /* id of the line of the function that this one is inlined into; 0 = none */
+};
 
 struct dict_place {
         uint32_t image, section, symbol; /* string ids of this epoch, 0 = not known */
@@ -31,6 +39,9 @@ uint32_t dict_string(struct dict *dict, const char *bytes, size_t n_bytes); /* "
 uint32_t dict_map(struct dict *dict, struct map *map);                      /* memo in map->def_epoch, def_id */
 uint32_t dict_place(struct dict *dict, const struct dict_place *place);
 uint32_t dict_thread(struct dict *dict, pid_t pid, pid_t tid, const char *comm);
+uint32_t dict_line(struct dict *dict, const struct dict_line *line);
+/* Defined anew with each call: who has the stack remembers its id for the epoch. At most PROTO_STACK_MAX_FRAMES. */
+uint32_t dict_stack(struct dict *dict, const struct proto_stack_frame *frames, uint32_t n_frames, bool is_cut);
 
 /* Ids found now mean nothing once this has changed. Never 0. */
 uint32_t dict_epoch(const struct dict *dict);
