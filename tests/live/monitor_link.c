@@ -4,6 +4,7 @@
  * link over to the test through the client's socket, so the test speaks the engine's side itself. What a target did is
  * known exactly, and so is what must be counted.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -81,6 +82,54 @@ static void test_populated_pages_are_unseen(void **state)
         check_counts(&attached, &counts, 0);
         assert_int_equal(counts.unseen, 64);
         detach(&session, &attached);
+        target_end(&target);
+        session_end(&session);
+}
+
+static size_t n_events_of(pid_t pid)
+{
+        char path[64], link[64];
+        const struct dirent *entry;
+        size_t n = 0;
+        DIR *dir;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+        dir = opendir(path);
+        assert_non_null(dir);
+        while ((entry = readdir(dir)) != NULL) {
+                ssize_t n_bytes = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+
+                link[n_bytes > 0 ? n_bytes : 0] = '\0';
+                n += strcmp(link, "anon_inode:[perf_event]") == 0;
+        }
+        (void)closedir(dir);
+        return n;
+}
+
+/* The end of a tracepoint's last event holds up everybody who opens or inherits one. The other trace needs none. */
+static void test_tracepoints_outlive_a_trace(void **state)
+{
+        struct session session = session_start();
+        struct target other = target_start(run_workers), target = target_start(run_workers);
+        const struct link_attach wish = {.pid = other.pid, .detail = DETAIL_BASIC, .ptrace = PTRACE_MODE_OFF};
+        struct attached basic, full;
+        size_t n_before, n_kept;
+
+        assert_int_equal(hear(other.answer), 'r');
+        assert_int_equal(hear(target.answer), 'r');
+        basic = attach_with(&session, wish);
+        n_before = n_events_of(session.monitor);
+        full = attach(&session, target.pid, 0);
+        assert_int_equal(full.started.degraded & (1u << LINK_LACKS_TRACEPOINTS), 0);
+        stop(&session, &full);
+        detach(&session, &full);
+        do
+                n_kept = n_events_of(session.monitor) - n_before;
+        while (n_kept > 2);
+        assert_int_equal(n_kept, 2);
+        stop(&session, &basic);
+        detach(&session, &basic);
+        target_end(&other);
         target_end(&target);
         session_end(&session);
 }
@@ -615,6 +664,7 @@ int main(int argc, char *argv[])
                 cmocka_unit_test(test_eight_threads_are_counted_exactly),
                 cmocka_unit_test(test_exit_of_the_target),
                 cmocka_unit_test(test_populated_pages_are_unseen),
+                cmocka_unit_test(test_tracepoints_outlive_a_trace),
                 cmocka_unit_test(test_two_traces_of_one_target),
                 cmocka_unit_test(test_an_engine_that_dies_loses_nothing),
                 cmocka_unit_test(test_a_stopped_target_stays_stopped),
