@@ -16,7 +16,7 @@
 enum { EXIT_INTERRUPTED = 128 + SIGINT };
 
 #define WELCOME_TIMEOUT_NS (30 * NSEC_PER_SEC)
-#define END_TIMEOUT_NS (10 * NSEC_PER_SEC)
+#define END_TIMEOUT_NS (30 * NSEC_PER_SEC) /* a second Ctrl-C does not wait */
 
 /* timeout(1) and others send their signal to the process and then to its group: that is one request, not two. */
 #define SAME_REQUEST_NS (300 * NSEC_PER_MSEC)
