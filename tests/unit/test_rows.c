@@ -608,6 +608,33 @@ static void put_rich(struct cfi_writer *writer)
         put_function(writer, common, CFI_CODE + 0x40, 0x10, "\x41\x10\x06\x02\x76\x00\x0f\x03\x76\x78\x06", 11);
 }
 
+/* What nothing else describes is a signal's return where the code says so; a table that does describe it is believed.
+ */
+static void test_restorers(void **state)
+{
+        struct cfi_writer writer CFI_WRITER = {0};
+        struct rows_source source = {.restorers = {CFI_CODE + 4, CFI_CODE, CFI_CODE + 0x1000}, .n_restorers = 3};
+        struct rows *rows ROWS = NULL;
+        struct row row;
+
+        put_function(&writer, put_common(&writer), CFI_CODE, 1, "\x0e\x40", 2);
+        put_function(&writer, 0, CFI_CODE + 0x20, 1, "\x0e\x40", 2);
+        source.eh_frame = (struct rows_table){writer.bytes, writer.n_bytes, CFI_VADDR};
+        assert_int_equal(rows_compile(&source, &rows), 0);
+        for (uint64_t offset = 0; offset < 0x20; offset++) {
+                rows_find(rows, CFI_CODE + offset, &row);
+                assert_int_equal(row.kind, offset == 0 ? ROW_SP : offset < 13 ? ROW_SIGNAL : ROW_NONE);
+        }
+        rows_find(rows, CFI_CODE - 1, &row);
+        assert_int_equal(row.kind, ROW_SIGNAL);
+        rows_find(rows, CFI_CODE - 2, &row);
+        assert_int_equal(row.kind, ROW_NONE);
+        for (uint64_t offset = 0xffe; offset < 0x100b; offset++) {
+                rows_find(rows, CFI_CODE + offset, &row);
+                assert_int_equal(row.kind, offset >= 0xfff && offset < 0x1009 ? ROW_SIGNAL : ROW_NONE);
+        }
+}
+
 static void test_cut_anywhere(void **state)
 {
         struct cfi_writer writer CFI_WRITER = {0};
@@ -722,6 +749,7 @@ int main(void)
                 cmocka_unit_test(test_references),
                 cmocka_unit_test(test_nothing),
                 cmocka_unit_test(test_references_in_circles),
+                cmocka_unit_test(test_restorers),
                 cmocka_unit_test(test_cut_anywhere),
                 cmocka_unit_test(test_change_anything),
                 cmocka_unit_test(test_all_ones),

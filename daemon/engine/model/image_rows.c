@@ -17,6 +17,7 @@
 #define INDEX_HEAD_BYTES 8
 #define INDEX_VERSION 1
 #define ENCODED_PCREL_SDATA4 0x1b
+#define SEARCHED_MAX_BYTES ((uint64_t)16 << 20) /* C libraries, and programs that hold one, are smaller */
 
 /* The first of this name; NULL = none. */
 static const struct binary_section *find_section(const struct image_file *file, const char *name)
@@ -102,6 +103,30 @@ static int read_indexed_table(const struct image_file *file, struct rows_table *
                        : read_table(file, segment.offset + skipped, segment.file_bytes - skipped, ret);
 }
 
+/* Code that no table describes has no more than its bytes to tell what it is. */
+static void find_restorers(const struct image_file *file, struct rows_source *source)
+{
+        static const uint8_t code[ROWS_RESTORER_BYTES] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
+        struct binary_segment segment;
+        struct binary_piece piece;
+
+        for (size_t i = 0; i < binary_count_segments(file->binary); i++) {
+                const uint8_t *at, *end;
+
+                if (!binary_segment(file->binary, i, &segment) || segment.type != PT_LOAD || !(segment.flags & PF_X) ||
+                    segment.file_bytes > SEARCHED_MAX_BYTES ||
+                    !binary_read(file->binary, BINARY_BYTES, segment.offset, segment.file_bytes, SEARCHED_MAX_BYTES,
+                                 &piece))
+                        continue;
+                at = piece.bytes;
+                end = at + piece.n_bytes;
+                while (source->n_restorers < ROWS_RESTORERS_MAX &&
+                       (at = memmem(at, (size_t)(end - at), code, sizeof(code))))
+                        source->restorers[source->n_restorers++] =
+                                segment.vaddr + (uint64_t)(at++ - (const uint8_t *)piece.bytes);
+        }
+}
+
 static int compile_file(const struct image_file *file, struct rows **ret)
 {
         const struct binary_section *eh_frame = find_section(file, ".eh_frame");
@@ -117,7 +142,10 @@ static int compile_file(const struct image_file *file, struct rows **ret)
                      : read_indexed_table(file, &source.eh_frame);
         if (r == 0)
                 r = read_section_table(file, find_section(file, ".debug_frame"), &source.debug_frame);
-        return r < 0 ? r : rows_compile(&source, ret);
+        if (r < 0)
+                return r;
+        find_restorers(file, &source);
+        return rows_compile(&source, ret);
 }
 
 int image_compile_rows(int fd, struct rows **ret)

@@ -43,6 +43,8 @@ struct rows {
         unsigned int range_shift; /* a range is 2 to the power of this many bytes */
         uint64_t base, span;      /* link-time address of the first row; bytes from there to the end of the last */
         size_t n_rows, n_ranges;
+        uint64_t restorers[ROWS_RESTORERS_MAX];
+        size_t n_restorers;
         struct packed_row *rows;
         uint32_t *ranges; /* n_ranges + 1: the row at the beginning of each; at last the last row */
 };
@@ -380,6 +382,8 @@ static int compile(const struct rows_table *table, const struct rows_source *sou
         if (!compiler.rows)
                 return -ENOMEM;
         compiler.rows->n_references = 1;
+        compiler.rows->n_restorers = MIN_OF(source->n_restorers, (size_t)ROWS_RESTORERS_MAX);
+        memcpy(compiler.rows->restorers, source->restorers, sizeof(compiler.rows->restorers));
         r = compile_table(&compiler);
         if (r == 0)
                 *ret = TAKE_PTR(compiler.rows);
@@ -420,6 +424,15 @@ size_t rows_bytes(const struct rows *rows)
         return sizeof(*rows) + rows->n_rows * sizeof(*rows->rows) + (rows->n_ranges + 1) * sizeof(*rows->ranges);
 }
 
+/* Nothing calls it, so its first byte is also looked for as the return address that it is, less one. */
+static enum row_kind kind_without_rows(const struct rows *rows, uint64_t vaddr)
+{
+        for (size_t i = 0; i < rows->n_restorers; i++)
+                if (vaddr - rows->restorers[i] + 1 < ROWS_RESTORER_BYTES + 1)
+                        return ROW_SIGNAL;
+        return ROW_NONE;
+}
+
 void rows_find(const struct rows *rows, uint64_t vaddr, struct row *ret)
 {
         uint64_t addr = vaddr - rows->base; /* below the base it wraps around, beyond the span */
@@ -427,7 +440,7 @@ void rows_find(const struct rows *rows, uint64_t vaddr, struct row *ret)
         size_t range;
 
         if (addr >= rows->span) {
-                *ret = (struct row){.kind = ROW_NONE};
+                *ret = (struct row){.kind = kind_without_rows(rows, vaddr)};
                 return;
         }
         range = (size_t)(addr >> rows->range_shift);
@@ -436,4 +449,6 @@ void rows_find(const struct rows *rows, uint64_t vaddr, struct row *ret)
                             .cfa_offset = row->cfa_words * WORD_BYTES,
                             .bp_saved = row->rbp_words > 0,
                             .bp_offset = -(int32_t)row->rbp_words * WORD_BYTES};
+        if (ret->kind == ROW_NONE)
+                ret->kind = kind_without_rows(rows, vaddr);
 }

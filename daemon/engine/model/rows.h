@@ -45,10 +45,17 @@ struct rows_table {
         uint64_t vaddr; /* link-time address of bytes[0]; 0 for .debug_frame */
 };
 
+#define ROWS_RESTORERS_MAX 4
+#define ROWS_RESTORER_BYTES 9 /* mov $15, %rax; syscall */
+
 struct rows_source {
         struct rows_table eh_frame;
         struct rows_table debug_frame;  /* read only if eh_frame describes nothing */
         uint64_t text_vaddr, got_vaddr; /* bases of DW_EH_PE_textrel and _datarel; 0 = not known */
+        /* Where code calls rt_sigreturn(2) as C libraries have handlers return to: ROW_SIGNAL even if no table says so.
+         */
+        uint64_t restorers[ROWS_RESTORERS_MAX];
+        size_t n_restorers;
 };
 
 /*
