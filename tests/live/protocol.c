@@ -319,17 +319,23 @@ static void send_noise(const struct daemon *daemon, uint32_t seed)
         say_to_whom_it_may_concern(fd, out, n_bytes);
 }
 
-/* Version 1.0 knew less, and what it sends is whole: it ends before the unit. */
-static size_t bytes_of_old_attach(size_t n_attach)
+/* Older versions knew less, and what they send is whole: 1.1 ends before the bytes of the stack, 1.0 before the unit.
+ */
+static const size_t missing_in_old_attach[] = {sizeof(uint32_t), sizeof(uint32_t) + sizeof(uint16_t)};
+
+static bool is_old_attach(size_t n_attach, size_t n_bytes)
 {
-        return n_attach - sizeof(uint16_t);
+        for (size_t i = 0; i < ARRAY_SIZE(missing_in_old_attach); i++)
+                if (n_attach - n_bytes == missing_in_old_attach[i])
+                        return true;
+        return false;
 }
 
-static void send_old(const struct daemon *daemon, pid_t pid)
+static void send_old(const struct daemon *daemon, pid_t pid, size_t n_missing)
 {
         CLEANUP_CLOSE int fd = greet(daemon);
 
-        say(fd, out, append_tail(bytes_of_old_attach(make_attach(pid)), 0));
+        say(fd, out, append_tail(make_attach(pid) - n_missing, 0));
         (void)expect_type(fd, MESSAGE_ATTACHED);
 }
 
@@ -337,11 +343,13 @@ static void send_old(const struct daemon *daemon, pid_t pid)
 static void send_unknown_wishes(const struct daemon *daemon, pid_t pid)
 {
         const struct proto_attach wishes[] = {
-                {.req = 1, .pid = pid, .flags = PROTO_ATTACH_UNMAPS << 1},
+                {.req = 1, .pid = pid, .flags = PROTO_ATTACH_LINES << 1},
                 {.req = 1, .pid = pid, .flags = UINT8_MAX},
                 {.req = 1, .pid = pid, .ptrace = PTRACE_MODE_OFF + 1},
                 {.req = 1, .pid = pid, .ptrace = UINT8_MAX},
                 {.req = 1, .pid = pid, .detail = UINT8_MAX},
+                {.req = 1, .pid = pid, .stack_bytes = PROTO_STACK_MAX_BYTES + 1},
+                {.req = 1, .pid = pid, .stack_bytes = PROTO_STACK_AUTO - 1},
                 {.req = 1, .pid = pid, .unit = {.data = "a\0b", .n_bytes = 3}},
         };
         CLEANUP_CLOSE int fd = greet(daemon);
@@ -362,9 +370,10 @@ static void send_hostile(const struct daemon *daemon, pid_t pid)
         size_t n_attach = make_attach(pid);
 
         for (size_t n = PROTO_HEADER_BYTES; n < n_attach; n++)
-                if (n != bytes_of_old_attach(n_attach))
+                if (!is_old_attach(n_attach, n))
                         send_cut(daemon, pid, n);
-        send_old(daemon, pid);
+        for (size_t i = 0; i < ARRAY_SIZE(missing_in_old_attach); i++)
+                send_old(daemon, pid, missing_in_old_attach[i]);
         send_unknown_wishes(daemon, pid);
         send_lie(daemon, 1, PROTO_HEADER_BYTES);
         send_lie(daemon, PROTO_HEADER_BYTES - 1, PROTO_HEADER_BYTES - 1);

@@ -114,7 +114,7 @@ struct client {
         uint64_t last_seq;
 };
 
-/* args ends with NULL; --private is added unless args name a socket. */
+/* args ends with NULL and may begin with a command; --private is added unless args name a socket. */
 void client_start(struct client *client, const char *const *args);
 void client_start_as(struct client *client, uid_t uid, const char *const *args);
 void client_attach(struct client *client, pid_t pid); /* -p PID and nothing else, and waits until attached */

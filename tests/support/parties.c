@@ -173,12 +173,15 @@ static bool names_a_socket(const char *const *args)
 
 void client_start_as(struct client *client, uid_t uid, const char *const *args)
 {
-        const char *argv[MAX_ARGS] = {FAULTLINE_PATH, "--format=json"};
-        size_t n = 2;
+        const char *argv[MAX_ARGS] = {FAULTLINE_PATH};
+        size_t n = 1;
         struct child_options options = {.uid = uid, .dies_with_us = true};
 
         harness_doing("starting the client");
         CHECK(count_args(args) + 4 < MAX_ARGS, "too many arguments");
+        if (*args && **args != '-') /* a command */
+                argv[n++] = *args++;
+        argv[n++] = "--format=json";
         if (!names_a_socket(args))
                 argv[n++] = "--private";
         while (*args)
