@@ -4,8 +4,10 @@
  * nothing else, so nearly all of its time is page faults. It waits for a byte on standard input before it starts, so
  * that whoever traces it has attached, and prints what the work alone took: its own start-up and end are not in it.
  *
- *   touch faults N [PAGES]        N faults, PAGES (default 64) a round
- *   touch seconds S [PAGES]       flat out for S seconds
+ *   touch faults N [PAGES [DEPTH]]     N faults, PAGES (default 64) a round
+ *   touch seconds S [PAGES [DEPTH]]    flat out for S seconds
+ *
+ * DEPTH: each page is touched so many calls down; each round on a path of its own, so that there are many call stacks.
  *
  * One line at the end: elapsed_ns, user_ns, system_ns, touched (pages), min_flt (the kernel's count for the same
  * stretch; a few more than touched where the program's own pages came in).
@@ -25,12 +27,14 @@
 
 #define DEFAULT_PAGES 64
 #define MAX_PAGES (1u << 20)
+#define MAX_DEPTH 1000
 
 struct work {
         uint64_t n_faults; /* 0 = until time_ns */
         uint64_t time_ns;
         size_t n_pages;
         size_t page_bytes;
+        size_t depth;
 };
 
 struct usage {
@@ -66,16 +70,35 @@ static struct usage usage_now(void)
         };
 }
 
+/* Two calls that no compiler can make one of, so that the path shows in the return addresses. */
+static __attribute__((noinline)) void touch_below(volatile char *page, size_t depth, uint64_t path)
+{
+        if (depth == 0) {
+                *page = 1;
+                return;
+        }
+        if (path & 1)
+                touch_below(page, depth - 1, path >> 1);
+        else
+                touch_below(page, depth - 1, path >> 1 | UINT64_C(1) << 63);
+        __asm__ volatile("" : : : "memory"); /* no tail call */
+}
+
 /* Touch n_pages fresh pages. 0 or -errno. */
 static int touch_round(const struct work *work, size_t n_pages)
 {
+        static uint64_t path;
+
         size_t n_bytes = n_pages * work->page_bytes;
         char *pages = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
         if (pages == MAP_FAILED)
                 return -errno;
-        for (size_t i = 0; i < n_pages; i++)
+        for (size_t i = 0; i < n_pages && work->depth == 0; i++)
                 *(volatile char *)(pages + i * work->page_bytes) = 1;
+        for (size_t i = 0; i < n_pages && work->depth > 0; i++)
+                touch_below(pages + i * work->page_bytes, work->depth, path);
+        path++;
         return munmap(pages, n_bytes) < 0 ? -errno : 0;
 }
 
@@ -116,9 +139,9 @@ static int parse_number(const char *text, uint64_t max, uint64_t *ret)
 static int parse_work(int argc, char **argv, struct work *ret)
 {
         struct work work = {.n_pages = DEFAULT_PAGES, .page_bytes = (size_t)sysconf(_SC_PAGESIZE)};
-        uint64_t amount, n_pages;
+        uint64_t amount, n_pages, depth;
 
-        if (argc < 3 || argc > 4 || parse_number(argv[2], UINT64_MAX / NSEC_PER_SEC, &amount) < 0)
+        if (argc < 3 || argc > 5 || parse_number(argv[2], UINT64_MAX / NSEC_PER_SEC, &amount) < 0)
                 return -EINVAL;
         if (strcmp(argv[1], "faults") == 0)
                 work.n_faults = amount;
@@ -126,10 +149,15 @@ static int parse_work(int argc, char **argv, struct work *ret)
                 work.time_ns = amount * NSEC_PER_SEC;
         else
                 return -EINVAL;
-        if (argc == 4) {
+        if (argc >= 4) {
                 if (parse_number(argv[3], MAX_PAGES, &n_pages) < 0)
                         return -EINVAL;
                 work.n_pages = (size_t)n_pages;
+        }
+        if (argc == 5) {
+                if (parse_number(argv[4], MAX_DEPTH, &depth) < 0)
+                        return -EINVAL;
+                work.depth = (size_t)depth;
         }
         *ret = work;
         return 0;
@@ -151,7 +179,7 @@ int main(int argc, char **argv)
         int r;
 
         if (parse_work(argc, argv, &work) < 0) {
-                (void)fprintf(stderr, "usage: touch faults N [PAGES] | touch seconds S [PAGES]\n");
+                (void)fprintf(stderr, "usage: touch faults|seconds N [PAGES [DEPTH]]\n");
                 return 2;
         }
         r = warm_up(&work);
