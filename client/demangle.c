@@ -55,7 +55,8 @@ static void take_piece(const char *piece, size_t n_bytes, void *arg)
         size_t room = sizeof(sink->data) - sink->n_bytes;
         size_t n_taken = n_bytes < room ? n_bytes : room;
 
-        memcpy(sink->data + sink->n_bytes, piece, n_taken);
+        if (n_taken > 0) /* an empty piece need not be anywhere */
+                memcpy(sink->data + sink->n_bytes, piece, n_taken);
         sink->n_bytes += n_taken;
         if (n_taken < n_bytes && (!sink->is_rust || is_punctuation(piece[0])))
                 siglongjmp(sink->too_much, 1);

@@ -88,7 +88,6 @@ static __attribute__((noinline)) void touch_below(volatile char *page, size_t de
 static int touch_round(const struct work *work, size_t n_pages)
 {
         static uint64_t path;
-
         size_t n_bytes = n_pages * work->page_bytes;
         char *pages = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
