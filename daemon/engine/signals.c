@@ -190,7 +190,8 @@ static void put_frames(const struct told *told, const struct told_scene *scene, 
         for (size_t i = 0; i < told->n_frames; i++) {
                 const struct unwind_frame *frame = &told->frames[i];
                 /* A return address may be the first of the next function: the call is before it. */
-                uint64_t ip = i && frame->addr ? frame->addr - 1 : frame->addr;
+                bool is_return = frame->by != FRAME_BY_REGISTERS && frame->addr;
+                uint64_t ip = is_return ? frame->addr - 1 : frame->addr;
 
                 ret->frames[i] = (struct proto_frame){
                         .addr = frame->addr, .place = code_place(scene, ip), .by = (uint8_t)frame->by};

@@ -297,6 +297,57 @@ static void build_heap(struct order *order)
                 sift_down(order, i);
 }
 
+/* The thread that wrote this had ended the fault before, if that was ended at all. */
+static bool begins_fault(const struct order *order, const struct sample_look *look)
+{
+        return is_tracepoint(look->kind) || look->kind == EVENT_TP_HIGH ||
+               (look->kind == EVENT_ENTRY && !has_tracepoints(order));
+}
+
+/* Whether a completion's stamp may be of another clock, and so not tell when it was written. */
+static bool is_doubtful(const struct step *entry, const struct sample_look *completion)
+{
+        return entry->is_foreign || entry->ahead_ns > ENTRY_AFTER_OTHERS_NS || !completion->is_ours;
+}
+
+/* The completion of this entry is among the next records of a ring, and nothing else of its thread before it. */
+static bool has_completion(const struct order *order, struct ring ahead, const struct step *entry)
+{
+        const struct perf_event_header *header;
+        struct sample_look look;
+
+        for (size_t n = 0; n < MAX_LOOKS; n++) {
+                if (ring_peek(&ahead, &header) != RING_RECORD || sample_look(order->layout, header, &look) < 0)
+                        return false;
+                if (look.kind != N_EVENT_KINDS && look.tid == entry->tid)
+                        return look.addr == entry->addr && (look.kind == EVENT_MIN || look.kind == EVENT_MAJ) &&
+                               is_doubtful(entry, &look);
+                ring_advance(&ahead, header);
+        }
+        return false;
+}
+
+/*
+ * A thread begins a fault while its last one is still open: either that one failed, or its completion is in another
+ * ring with a stamp that is later than the truth, by less than what shows at the entry (ENTRY_AFTER_NS). What stands
+ * there up to the completion was written before, and goes first. A fault on the same address again tells nothing.
+ */
+static void put_completion_first(struct order *order)
+{
+        const struct sample_look *look = &order->lanes[order->heap[0].ring].next;
+        const struct step *entry = &thread_of(order, look->tid)->step;
+
+        if (!begins_fault(order, look) || entry->kind != EVENT_ENTRY || entry->tid != look->tid ||
+            entry->addr == look->addr)
+                return;
+        for (size_t i = 1; i < order->n_heap; i++)
+                if (has_completion(order, order->rings[order->heap[i].ring], entry)) {
+                        order->heap[i].time_ns = 0;
+                        build_heap(order);
+                        return;
+                }
+}
+
 /* A step of this thread left: what depends on it has another key now. */
 static void renew_dependent(struct order *order, pid_t tid)
 {
@@ -389,6 +440,7 @@ int order_next(struct order *order, struct record *ret, size_t *ret_ring)
         }
         if (order->n_heap == 0 || order->heap[0].time_ns > order->until_ns)
                 return ORDER_END;
+        put_completion_first(order);
         order->top_left = true;
         *ret_ring = order->heap[0].ring;
         follow(order, &order->heap[0]);
