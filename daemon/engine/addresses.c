@@ -176,6 +176,7 @@ void addresses_abandon(struct addresses *addresses)
         addresses_give(addresses, -1, -1);
         addresses->userfault_wanted = addresses->userfault_pending = false;
         addresses->jit.is_wanted = addresses->jit.is_pending = false;
+        addresses->jit.is_over = true;
 }
 
 static int overlay_confirmed(struct addresses *addresses, const struct map_spec *spec)

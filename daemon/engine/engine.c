@@ -99,7 +99,7 @@ static void take_jobs(struct engine *engine, struct worker *worker)
         struct job *job;
 
         while ((job = worker_done(worker)))
-                if (worker == engine->workers[WORKER_PROC])
+                if (worker == engine->workers[WORKER_PROC] || job->kind == JOB_PERF_MAP)
                         tracing_file_read(engine, job);
                 else if (names_loaded(engine->names, job) < 0)
                         engine->stop = true;

@@ -221,7 +221,7 @@ static void take_jit(struct engine *engine, const struct trace *trace, struct ad
                 return;
         }
         *job = (struct job){.kind = JOB_PERF_MAP, .fd = fd, .trace = trace->id, .addresses = addresses->id};
-        worker_submit(engine->workers[WORKER_PROC], job);
+        worker_submit(engine->workers[NAMES_LARGE_FILES], job); /* it may be large */
 }
 
 void following_take_file(struct engine *engine, const struct link_opened *opened, int fd)

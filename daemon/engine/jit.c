@@ -23,6 +23,8 @@ enum jit_answer jit_find(struct jit *jit, uint64_t addr, uint64_t now_ns, struct
 {
         if (jit->symtab && symtab_lookup(jit->symtab, addr, ret))
                 return JIT_FOUND;
+        if (jit->is_over)
+                return JIT_UNKNOWN;
         if (!jit->is_pending && may_ask(jit, now_ns)) {
                 jit->is_wanted = jit->is_pending = true;
                 jit->asked_ns = now_ns;
@@ -34,6 +36,7 @@ void jit_take(struct jit *jit, struct symtab *symtab, uint64_t now_ns)
 {
         symtab_free(jit->symtab);
         jit->symtab = symtab;
+        jit->generation++;
         jit->is_wanted = jit->is_pending = false;
         jit->answered_ns = now_ns;
 }

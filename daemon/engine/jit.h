@@ -14,6 +14,8 @@ struct jit {
         struct symtab *symtab; /* owned; NULL = no file, or not read yet */
         bool is_wanted;        /* its owner is to ask for the file, and bring it by jit_take() */
         bool is_pending;       /* ... and has not yet */
+        bool is_over;          /* nobody has the memory any more, so nobody asks */
+        uint32_t generation;   /* grows with every answer: what was said before may be said otherwise now */
         uint64_t asked_ns, answered_ns;
 };
 

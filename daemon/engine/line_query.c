@@ -291,6 +291,12 @@ int line_query_run(struct line_query *query)
         return r;
 }
 
+size_t line_query_bytes(const struct line_query *query)
+{
+        return sizeof(*query) + query->n * (sizeof(query->vaddrs[0]) + sizeof(query->answers[0])) +
+               query->n_lines_alloc * sizeof(query->lines[0]) + query->n_names_alloc;
+}
+
 size_t line_query_count(const struct line_query *query)
 {
         return query->n;

@@ -42,6 +42,7 @@ struct line_query *line_query_free(struct line_query *query); /* NULL passes thr
 /* By the worker. 0; as lines_open(): then every answer is empty, and so are those of later queries; -ENOMEM. */
 int line_query_run(struct line_query *query) MUST_CHECK;
 
+size_t line_query_bytes(const struct line_query *query); /* of memory its answers hold, about */
 size_t line_query_count(const struct line_query *query); /* of addresses */
 uint64_t line_query_vaddr(const struct line_query *query, size_t index);
 /* After it was run: what lines_find() said of the address. Strings are the query's. Number of entries, 0 = nothing. */

@@ -14,8 +14,6 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 
-#include "daemon/engine/rows_cache.h"
-
 #define VDSO_MAX_BYTES 16384
 #define LARGE_BYTES (16 << 20)
 #define LINE_CACHE_BYTES ((size_t)512 << 20)
@@ -48,7 +46,8 @@ static int keep_outline(struct image_slot *slot)
 {
         size_t n = image_count_segments(slot->image);
 
-        slot->n_build_id = image_build_id(slot->image, slot->build_id);
+        slot->rows_key = (struct rows_key){0};
+        slot->rows_key.n_build_id = (uint32_t)image_build_id(slot->image, slot->rows_key.build_id);
         slot->segments = calloc(MAX_OF(n, (size_t)1), sizeof(*slot->segments));
         if (!slot->segments)
                 return -ENOMEM;
@@ -345,12 +344,26 @@ static int submit(struct names *names, enum job_kind kind, struct image_slot *sl
 
 /* ---- unwind rows ---- */
 
+static void fill_key(struct image_slot *slot)
+{
+        struct rows_key *key = &slot->rows_key;
+        struct stat st = {0};
+
+        (void)fstat(slot->fd, &st); /* cannot fail for a file that is open */
+        key->device = st.st_dev;
+        key->inode = st.st_ino;
+        key->n_bytes = (uint64_t)st.st_size;
+        key->changed_sec = st.st_ctim.tv_sec;
+        key->changed_nsec = st.st_ctim.tv_nsec;
+}
+
 /* The file is loaded, and still there. */
 static void begin_rows(struct names *names, struct image_slot *slot)
 {
         int fd;
 
-        slot->rows = rows_cache_find(names->rows, slot->build_id, slot->n_build_id);
+        fill_key(slot);
+        slot->rows = rows_cache_find(names->rows, &slot->rows_key);
         fd = slot->rows || !slot->segments ? -1 : fcntl(slot->fd, F_DUPFD_CLOEXEC, 0);
         if (fd < 0 || submit(names, JOB_ROWS, slot, NULL, fd) < 0)
                 slot->rows_state = ROWS_READY;
@@ -392,7 +405,7 @@ static void rows_loaded(struct names *names, struct image_slot *slot, struct job
 {
         slot->rows_state = ROWS_READY;
         slot->rows = job->rows;
-        if (job->rows && !rows_cache_add(names->rows, slot->build_id, slot->n_build_id, TAKE_PTR(job->rows)))
+        if (job->rows && !rows_cache_add(names->rows, &slot->rows_key, TAKE_PTR(job->rows)))
                 slot->rows = NULL;
 }
 

@@ -13,6 +13,7 @@
 #include "daemon/engine/model/image.h"
 #include "daemon/engine/model/map.h"
 #include "daemon/engine/model/symtab.h"
+#include "daemon/engine/rows_cache.h"
 #include "daemon/engine/slot_lines.h"
 #include "daemon/engine/worker.h"
 #include "daemon/link/link.h"
@@ -47,9 +48,8 @@ struct image_slot {
         struct rows *rows;              /* in use: rows_cache.h; NULL = none */
         struct image_segment *segments; /* owned: the image's; NULL = none: no ELF file */
         size_t n_segments;
-        uint8_t build_id[IMAGE_BUILD_ID_BYTES];
-        size_t n_build_id;
-        unsigned int n_jobs; /* under way: they point here */
+        struct rows_key rows_key; /* the file's, once it is loaded */
+        unsigned int n_jobs;      /* under way: they point here */
         bool wants_lines;
         int debug_fd;             /* the debug file, if lines are wanted; -1 = there is none */
         struct slot_lines *lines; /* owned; NULL = nothing has been asked yet */

@@ -171,7 +171,7 @@ uint32_t places_id(struct places *places, struct map *map, uint64_t addr, bool i
         return id;
 }
 
-static bool is_generated(const struct map *map)
+bool places_is_generated(const struct map *map)
 {
         return map && map->executable && map->kind == MAP_KIND_ANON;
 }
@@ -180,7 +180,7 @@ bool places_code_wait(struct addresses *addresses, const struct map *map, uint64
 {
         struct symbol symbol;
 
-        if (is_generated(map))
+        if (places_is_generated(map))
                 return jit_find(&addresses->jit, addr, now_ns, &symbol) == JIT_WAIT;
         return places_wait(map, now_ns);
 }
@@ -193,7 +193,7 @@ uint32_t places_code_id(struct places *places, struct addresses *addresses, stru
 
         if (!map)
                 return 0;
-        if (!is_generated(map) || jit_find(&addresses->jit, addr, now_ns, &symbol) != JIT_FOUND)
+        if (!places_is_generated(map) || jit_find(&addresses->jit, addr, now_ns, &symbol) != JIT_FOUND)
                 return places_id(places, map, addr, true);
         key = (struct dict_place){
                 .image = string_id(places, JIT_IMAGE), .symbol = string_id(places, symbol.name), .base = symbol.value};

@@ -42,6 +42,8 @@ uint32_t places_id(struct places *places, struct map *map, uint64_t addr, bool i
 /* The same for code in this memory, which the program may have generated: jit.h. NULL passes through as 0. */
 uint32_t places_code_id(struct places *places, struct addresses *addresses, struct map *map, uint64_t addr,
                         uint64_t now_ns);
+/* Code in such a map is the program's own making; NULL passes through. */
+bool places_is_generated(const struct map *map);
 /* ... whose name is on its way and worth waiting for; NULL = no map. */
 bool places_code_wait(struct addresses *addresses, const struct map *map, uint64_t addr, uint64_t now_ns);
 /* The place of an address of kernel code. */

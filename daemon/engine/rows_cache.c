@@ -8,14 +8,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/engine/model/image.h"
-
 struct entry {
         struct entry *next;
         struct rows *rows; /* one reference */
         unsigned int n_users;
-        size_t n_build_id;
-        uint8_t build_id[IMAGE_BUILD_ID_BYTES];
+        struct rows_key key;
 };
 
 struct rows_cache {
@@ -63,10 +60,17 @@ static void move_to_front(struct rows_cache *cache, struct entry **at)
         cache->first = entry;
 }
 
-struct rows *rows_cache_find(struct rows_cache *cache, const uint8_t *build_id, size_t n_build_id)
+static bool is_same(const struct rows_key *a, const struct rows_key *b)
 {
-        for (struct entry **at = &cache->first; n_build_id && *at; at = &(*at)->next)
-                if ((*at)->n_build_id == n_build_id && memcmp((*at)->build_id, build_id, n_build_id) == 0) {
+        return a->n_build_id == b->n_build_id && memcmp(a->build_id, b->build_id, sizeof(a->build_id)) == 0 &&
+               a->device == b->device && a->inode == b->inode && a->n_bytes == b->n_bytes &&
+               a->changed_sec == b->changed_sec && a->changed_nsec == b->changed_nsec;
+}
+
+struct rows *rows_cache_find(struct rows_cache *cache, const struct rows_key *key)
+{
+        for (struct entry **at = &cache->first; *at; at = &(*at)->next)
+                if (is_same(&(*at)->key, key)) {
                         move_to_front(cache, at);
                         cache->first->n_users++;
                         return cache->first->rows;
@@ -98,7 +102,7 @@ static bool make_room(struct rows_cache *cache, size_t n_bytes)
         return true;
 }
 
-bool rows_cache_add(struct rows_cache *cache, const uint8_t *build_id, size_t n_build_id, struct rows *rows)
+bool rows_cache_add(struct rows_cache *cache, const struct rows_key *key, struct rows *rows)
 {
         struct entry *entry = make_room(cache, rows_bytes(rows)) ? calloc(1, sizeof(*entry)) : NULL;
 
@@ -106,9 +110,7 @@ bool rows_cache_add(struct rows_cache *cache, const uint8_t *build_id, size_t n_
                 rows_unref(rows);
                 return false;
         }
-        *entry = (struct entry){.next = cache->first, .rows = rows, .n_users = 1};
-        entry->n_build_id = MIN_OF(n_build_id, sizeof(entry->build_id));
-        memcpy(entry->build_id, build_id, entry->n_build_id);
+        *entry = (struct entry){.next = cache->first, .rows = rows, .n_users = 1, .key = *key};
         cache->n_bytes += rows_bytes(rows);
         cache->first = entry;
         return true;

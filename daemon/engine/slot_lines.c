@@ -11,6 +11,7 @@
 
 #define N_BUCKETS ((size_t)SLOT_LINES_MAX * 2) /* a power of two */
 #define N_QUERIES_MAX 1024
+#define BYTES_MAX ((size_t)64 << 20) /* of answers; the last one may exceed it */
 
 struct entry {
         uint64_t vaddr;                 /* 0 = the bucket is empty; no code is there */
@@ -24,7 +25,7 @@ struct slot_lines {
         size_t n_entries;
         struct line_query
                 *queries[N_QUERIES_MAX + 2]; /* answered; when there is room, one may be under way, one asked */
-        size_t n_queries;
+        size_t n_queries, n_bytes;
         uint64_t wanted[LINE_QUERY_MAX];
         size_t n_wanted;
         bool is_under_way;
@@ -45,7 +46,7 @@ static void forget(struct slot_lines *lines)
 {
         for (size_t i = 0; i < lines->n_queries; i++)
                 line_query_free(lines->queries[i]);
-        lines->n_queries = lines->n_entries = 0;
+        lines->n_queries = lines->n_entries = lines->n_bytes = 0;
         free(lines->entries);
         lines->entries = NULL;
 }
@@ -70,7 +71,7 @@ static struct entry *find(struct slot_lines *lines, uint64_t vaddr)
 
 static bool has_room(const struct slot_lines *lines)
 {
-        return lines->n_entries < SLOT_LINES_MAX && lines->n_queries < N_QUERIES_MAX;
+        return lines->n_entries < SLOT_LINES_MAX && lines->n_queries < N_QUERIES_MAX && lines->n_bytes < BYTES_MAX;
 }
 
 /* Whether it will be asked. */
@@ -118,6 +119,7 @@ void slot_lines_answered(struct slot_lines *lines, struct line_query *query)
 {
         lines->is_under_way = false;
         lines->queries[lines->n_queries++] = query;
+        lines->n_bytes += line_query_bytes(query);
         for (size_t i = 0; i < line_query_count(query); i++) {
                 struct entry *entry = find(lines, line_query_vaddr(query, i));
 

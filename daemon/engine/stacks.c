@@ -17,6 +17,7 @@
 #include "daemon/engine/model/walk.h"
 
 #define TABLE_MAX_STACKS 65536
+#define SLOW_MAX_FRAMES 128 /* libunwind takes ten times as long, and a program may be made so that all need it */
 #define COPIES_MAX_BYTES ((size_t)128 << 20)
 #define CUT_WINDOW 1000 /* stacks */
 #define CUT_PERCENT 10  /* of them: worth telling */
@@ -125,7 +126,12 @@ static int walk(struct stacks *stacks, struct finder *finder, const struct bytes
                                       .user = finder};
         int n = walk_stack(&fast, stacks->walked, n_room, ret_cut);
 
-        return n == -ENODATA ? unwind_stack(stacks->unwind, &slow, stacks->walked, n_room, ret_cut) : n;
+        if (n != -ENODATA)
+                return n;
+        n_room = MIN_OF(n_room, (size_t)SLOW_MAX_FRAMES);
+        n = unwind_stack(stacks->unwind, &slow, stacks->walked, n_room, ret_cut);
+        *ret_cut |= n == (int)n_room;
+        return n;
 }
 
 /* A return address may be the first of the next function: the call is before it. */
@@ -205,12 +211,15 @@ static size_t trim_chain(const struct stacks_scene *scene, const struct record_f
 static struct callstack *keep_copy(struct stacks *stacks, struct codemap *code, const struct bytes *bytes,
                                    const uint64_t *chain, size_t n_chain)
 {
-        size_t n_bytes = sizeof(struct callstack_copy) + bytes->n_stack_bytes;
-        struct callstack_copy *copy = n_bytes <= COPIES_MAX_BYTES - stacks->n_copied_bytes ? malloc(n_bytes) : NULL;
+        size_t n_code_bytes = code == stacks->copied_code ? 0 : codemap_bytes(code); /* most have the same */
+        size_t n_bytes = sizeof(struct callstack_copy) + bytes->n_stack_bytes + n_code_bytes;
+        struct callstack_copy *copy =
+                n_bytes <= COPIES_MAX_BYTES - stacks->n_copied_bytes ? malloc(n_bytes - n_code_bytes) : NULL;
 
         if (!copy)
                 return NULL;
         copy->code = codemap_ref(code);
+        stacks->copied_code = code;
         copy->held_bytes = &stacks->n_copied_bytes;
         copy->n_held_bytes = n_bytes;
         stacks->n_copied_bytes += n_bytes;
@@ -220,7 +229,8 @@ static struct callstack *keep_copy(struct stacks *stacks, struct codemap *code, 
         copy->is_kernel = bytes->is_kernel;
         copy->n_kernel = n_chain;
         memcpy(copy->chain, chain, n_chain * sizeof(*chain));
-        memcpy(copy->stack, bytes->stack, bytes->n_stack_bytes);
+        if (bytes->n_stack_bytes > 0)
+                memcpy(copy->stack, bytes->stack, bytes->n_stack_bytes);
         return callstack_new_copy(copy);
 }
 
@@ -315,6 +325,33 @@ static bool names_wait(const struct stacks *stacks, const struct stacks_scene *s
         return waits;
 }
 
+/* Grows when an image was loaded, or a JIT's names were read: what was nameless may have a name. */
+static uint32_t names_state(const struct stacks_scene *scene)
+{
+        return names_generation(scene->places->names) + scene->addresses->jit.generation;
+}
+
+/* Whoever generates code names it a while later: that is asked for as long as it is missed (jit.c: seldom). */
+static bool has_nameless(const struct stacks_scene *scene, const struct callstack *stack)
+{
+        struct symbol symbol;
+
+        for (uint32_t i = 0; stack->has_generated && i < stack->n_frames; i++) {
+                const struct callstack_frame *frame = &stack->frames[i];
+
+                if (places_is_generated(frame->map) &&
+                    jit_find(&scene->addresses->jit, code_of(frame, i), scene->now_ns, &symbol) == JIT_WAIT)
+                        return true;
+        }
+        return false;
+}
+
+static bool is_defined(const struct stacks_scene *scene, const struct callstack *stack)
+{
+        return stack->def_epoch == dict_epoch(scene->places->dict) && stack->def_names == names_state(scene) &&
+               !has_nameless(scene, stack);
+}
+
 bool stacks_wait(struct stacks *stacks, const struct stacks_scene *scene, uint64_t until_ns, struct callstack **stack)
 {
         struct finder finder = {.scene = scene, .is_last = scene->now_ns >= until_ns};
@@ -328,8 +365,7 @@ bool stacks_wait(struct stacks *stacks, const struct stacks_scene *scene, uint64
                 if (*stack && (*stack)->copy)
                         return true;
         }
-        return *stack && !finder.is_last && (*stack)->def_epoch != dict_epoch(scene->places->dict) &&
-               names_wait(stacks, scene, *stack);
+        return *stack && !finder.is_last && !is_defined(scene, *stack) && names_wait(stacks, scene, *stack);
 }
 
 static uint32_t place_of(const struct stacks_scene *scene, const struct callstack_frame *frame, size_t index)
@@ -371,7 +407,7 @@ uint32_t stacks_id(struct stacks *stacks, const struct stacks_scene *scene, stru
         _Static_assert(CALLSTACK_MAX_FRAMES == PROTO_STACK_MAX_FRAMES, "whatever is walked can be told");
         if (!stack || stack->copy)
                 return 0;
-        if (stack->def_epoch == dict_epoch(dict))
+        if (is_defined(scene, stack))
                 return stack->def_id;
         for (uint32_t i = 0; i < stack->n_frames; i++)
                 frames[i] =
@@ -381,6 +417,7 @@ uint32_t stacks_id(struct stacks *stacks, const struct stacks_scene *scene, stru
                                                    .by = stack->frames[i].by};
         stack->def_id = dict_stack(dict, frames, stack->n_frames, stack->is_cut);
         stack->def_epoch = dict_epoch(dict);
+        stack->def_names = names_state(scene);
         return stack->def_id;
 }
 

@@ -24,8 +24,9 @@ struct stacks {
         struct unwind *unwind; /* borrowed */
         struct callstack_frame *frames;
         struct unwind_frame *walked;
-        size_t n_copied_bytes;      /* waiting */
-        uint64_t n_taken, n_missed; /* missed: no room to let one more wait */
+        size_t n_copied_bytes;             /* waiting */
+        const struct codemap *copied_code; /* of the last copy: its bytes are counted already; only compared */
+        uint64_t n_taken, n_missed;        /* missed: no room to let one more wait */
         /* Of the last ones, for what size would have done: cut ones, and all by the bytes that they needed. */
         uint32_t n_window, n_cut;
         uint32_t n_needing[STACKS_SIZES];

@@ -16,10 +16,12 @@
 
 #include "daemon/engine/degraded.h"
 #include "daemon/engine/feed.h"
+#include "daemon/link/clock.h"
 
 #define DICT_CAP_BYTES ((size_t)16 << 20)
 #define RECORDS_PER_PASS 65536
-#define RECORDS_PER_PUBLISH 64 /* of records with stacks: their room in the ring is wanted back soon */
+#define PASS_NS (UINT64_C(10) * NSEC_PER_MSEC) /* other traces, and clients, wait meanwhile */
+#define RECORDS_PER_PUBLISH 64                 /* of records with stacks: their room in the ring is wanted back soon */
 #define NAME_QUESTIONS_PER_PASS 16
 #define STORIES_PER_PASS 256
 #define REST_WAIT_NS (UINT64_C(50) * NSEC_PER_MSEC)
@@ -308,6 +310,7 @@ static int read_all_maps(struct trace *trace)
 static int drain_records(struct trace *trace, uint64_t until_ns, uint64_t now_ns, size_t *budget)
 {
         struct record record;
+        uint64_t until_clock_ns = monotonic_ns() + PASS_NS;
         size_t ring;
         int r, outcome = ORDER_END;
 
@@ -322,8 +325,11 @@ static int drain_records(struct trace *trace, uint64_t until_ns, uint64_t now_ns
                         r = feed_record(trace, &record, ring, now_ns);
                 if (r < 0)
                         return r;
-                if (*budget % trace->records_per_publish == 0)
-                        publish_tails(trace); /* not before: what the record points to is in the ring */
+                if (*budget % trace->records_per_publish != 0)
+                        continue;
+                publish_tails(trace); /* not before: what the record points to is in the ring */
+                if (monotonic_ns() > until_clock_ns)
+                        *budget = 0;
         }
         publish_tails(trace);
         if (trace->lost_maps && read_all_maps(trace) < 0)

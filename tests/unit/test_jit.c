@@ -72,6 +72,22 @@ static void test_costly_ones_less_often(void **state)
         jit_deinit(&jit);
 }
 
+/* What is known stays so; nothing is waited for. */
+static void test_over(void **state)
+{
+        struct jit jit = {0};
+        struct symbol symbol;
+
+        assert_int_equal(jit_find(&jit, CODE, NOW, &symbol), JIT_WAIT);
+        jit_take(&jit, names_of(CODE, "f"), NOW);
+        assert_int_equal(jit.generation, 1);
+        jit.is_over = true;
+        assert_int_equal(jit_find(&jit, CODE, NOW + 10 * NSEC_PER_SEC, &symbol), JIT_FOUND);
+        assert_int_equal(jit_find(&jit, CODE + 64, NOW + 10 * NSEC_PER_SEC, &symbol), JIT_UNKNOWN);
+        assert_false(jit.is_wanted);
+        jit_deinit(&jit);
+}
+
 static void test_no_file(void **state)
 {
         struct jit jit = {0};
@@ -104,6 +120,7 @@ int main(void)
                 cmocka_unit_test(test_costly_ones_less_often),
                 cmocka_unit_test(test_no_file),
                 cmocka_unit_test(test_no_answer),
+                cmocka_unit_test(test_over),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,15 +36,49 @@ static struct rows_cache *new_cache(void)
         return cache;
 }
 
+static struct rows_key key_of(const char *id)
+{
+        struct rows_key key = {.n_build_id = (uint32_t)strlen(id), .inode = 1, .n_bytes = 2, .changed_sec = 3};
+
+        memcpy(key.build_id, id, key.n_build_id);
+        return key;
+}
+
 static bool add(struct rows_cache *cache, const char *id, struct rows *rows)
 {
+        struct rows_key key = key_of(id);
+
         rows->n_refs++;
-        return rows_cache_add(cache, (const uint8_t *)id, strlen(id), rows);
+        return rows_cache_add(cache, &key, rows);
 }
 
 static struct rows *find(struct rows_cache *cache, const char *id)
 {
-        return rows_cache_find(cache, (const uint8_t *)id, strlen(id));
+        struct rows_key key = key_of(id);
+
+        return rows_cache_find(cache, &key);
+}
+
+/* A build id is what a file says of itself. */
+static void test_another_file_with_the_same_id(void **state)
+{
+        struct rows_cache *cache = NULL;
+        struct rows rows = {.n_bytes = 10};
+        struct rows_key keys[5];
+
+        assert_int_equal(rows_cache_new(100, &cache), 0);
+        assert_true(add(cache, "aaaa", &rows));
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+                keys[i] = key_of("aaaa");
+        keys[0].device++;
+        keys[1].inode++;
+        keys[2].n_bytes++;
+        keys[3].changed_sec++;
+        keys[4].changed_nsec++;
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+                assert_null(rows_cache_find(cache, &keys[i]));
+        assert_ptr_equal(find(cache, "aaaa"), &rows);
+        rows_cache_free(cache);
 }
 
 static void test_found_by_its_id(void **state)
@@ -59,7 +93,7 @@ static void test_found_by_its_id(void **state)
         assert_ptr_equal(find(cache, "aaaa"), &a);
         assert_ptr_equal(find(cache, "aaab"), &b);
         assert_null(find(cache, "aaa"));
-        assert_null(find(cache, ""));
+        assert_ptr_equal(find(cache, ""), &nameless);
         rows_cache_free(cache);
         assert_int_equal(a.n_refs + b.n_refs + nameless.n_refs, 0);
 }
@@ -113,6 +147,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_found_by_its_id),
+                cmocka_unit_test(test_another_file_with_the_same_id),
                 cmocka_unit_test(test_the_longest_unused_goes),
                 cmocka_unit_test(test_what_is_used_stays),
         };

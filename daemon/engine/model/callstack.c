@@ -14,9 +14,11 @@
 #include <string.h>
 
 #define N_PROBES_MAX 64
+#define FRAMES_MAX ((size_t)2 << 20) /* 48 MiB: few programs have so many, and those that do have ever new ones */
 
 struct callstacks {
         size_t n_stacks, n_max;
+        size_t n_frames;  /* of all of them */
         size_t n_buckets; /* a power of two, at least twice n_max */
         struct callstack **buckets;
 };
@@ -46,7 +48,7 @@ static void forget_all(struct callstacks *stacks)
 {
         for (size_t i = 0; i < stacks->n_buckets; i++)
                 stacks->buckets[i] = callstack_unref(stacks->buckets[i]);
-        stacks->n_stacks = 0;
+        stacks->n_stacks = stacks->n_frames = 0;
 }
 
 struct callstacks *callstacks_free(struct callstacks *stacks)
@@ -93,6 +95,7 @@ static struct callstack *new_stack(const struct callstack_frame *frames, size_t 
         for (size_t i = 0; i < n_frames; i++) {
                 stack->frames[i] = frames[i];
                 map_ref(frames[i].map);
+                stack->has_generated |= frames[i].map && frames[i].map->kind == MAP_KIND_ANON;
         }
         return stack;
 }
@@ -126,12 +129,13 @@ struct callstack *callstacks_intern(struct callstacks *stacks, const struct call
                 return NULL;
         stack->hash = hash;
         stack->is_cut = is_cut;
-        if (!bucket || stacks->n_stacks == stacks->n_max) {
+        if (!bucket || stacks->n_stacks == stacks->n_max || stacks->n_frames > FRAMES_MAX) {
                 forget_all(stacks);
                 bucket = &stacks->buckets[hash & (stacks->n_buckets - 1)];
         }
         *bucket = callstack_ref(stack);
         stacks->n_stacks++;
+        stacks->n_frames += n_frames;
         return stack;
 }
 

@@ -46,6 +46,8 @@ struct callstack {
         bool is_cut;
         uint32_t n_frames;
         uint32_t def_epoch, def_id; /* the dictionary's memo (serve/dict.h) */
+        uint32_t def_names;         /* ... and of which state of the names it is; the definer's own */
+        bool has_generated;         /* a frame lies in no file: the program may have generated it */
         struct callstack_frame frames[];
 };
 

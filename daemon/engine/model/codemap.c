@@ -48,6 +48,11 @@ struct codemap *codemap_unref(struct codemap *codemap)
         return NULL;
 }
 
+size_t codemap_bytes(const struct codemap *codemap)
+{
+        return codemap ? sizeof(*codemap) + codemap->n_ranges * sizeof(codemap->ranges[0]) : 0;
+}
+
 struct map *codemap_lookup(const struct codemap *codemap, uint64_t addr)
 {
         const struct range *range = codemap->ranges;

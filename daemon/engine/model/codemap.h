@@ -17,5 +17,6 @@ struct codemap;
 struct codemap *codemap_new(struct map *const *maps, size_t n);
 struct codemap *codemap_ref(struct codemap *codemap);   /* NULL passes through */
 struct codemap *codemap_unref(struct codemap *codemap); /* NULL passes through; returns NULL */
+size_t codemap_bytes(const struct codemap *codemap);    /* of memory it holds; NULL = 0 */
 /* The map that holds addr; borrowed; NULL = none. */
 struct map *codemap_lookup(const struct codemap *codemap, uint64_t addr);
