@@ -21,7 +21,6 @@
 
 #include "daemon/engine/engine_private.h"
 #include "daemon/engine/sandbox.h"
-#include "daemon/engine/slices.h"
 #include "daemon/link/clock.h"
 
 #define SETTINGS_INTERVAL_NS NSEC_PER_SEC
@@ -190,7 +189,6 @@ static int engine_init(struct engine *engine, int link_fd)
         if (engine->epoll_fd < 0 || fcntl(link_fd, F_SETFL, 0) < 0)
                 return -errno;
         r = start_workers(engine);
-        slices_ask_for_short(); /* not for the workers */
         if (r >= 0)
                 r = names_new(link_fd, engine->workers, &engine->names);
         if (r >= 0)
