@@ -70,23 +70,6 @@ int addresses_fork(const struct addresses *parent, uint32_t id, struct addresses
         return 0;
 }
 
-static struct map_spec spec_of(const struct map *map)
-{
-        return (struct map_spec){.start = map->start,
-                                 .end = map->end,
-                                 .offset = map->offset,
-                                 .readable = map->readable,
-                                 .writable = map->writable,
-                                 .executable = map->executable,
-                                 .shared = map->shared,
-                                 .hugetlb = map->kind == MAP_KIND_HUGETLB,
-                                 .major = map->major,
-                                 .minor = map->minor,
-                                 .inode = map->inode,
-                                 .path = map->path,
-                                 .n_path = strlen(map->path)};
-}
-
 /* *addr: the first in [*addr, end) where nothing is known to be mapped, until *ret_end. false: there is none. */
 static bool find_gap(struct aspace *aspace, uint64_t *addr, uint64_t end, uint64_t *ret_end)
 {
@@ -107,7 +90,7 @@ static int fill_gaps(struct aspace *aspace, const struct map *map)
         int r = 0;
 
         while (r >= 0 && find_gap(aspace, &start, map->end, &end)) {
-                struct map_spec spec = spec_of(map);
+                struct map_spec spec = map_spec_of(map);
 
                 spec.start = start;
                 spec.end = end;

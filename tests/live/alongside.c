@@ -38,22 +38,12 @@ static void attach(struct client *client, pid_t pid, const char *option, const c
         CHECK(strcmp(text_of(attached, "ptrace"), expected) == 0, "not %s: %s", expected, json_dumps(attached, 0));
 }
 
-static const json_t *find_degraded(const struct client *client, const char *what)
-{
-        json_t *line;
-        size_t i;
-
-        json_array_foreach(client->others, i, line) if (strcmp(text_of(line, "type"), "degraded") == 0 &&
-                                                        strcmp(text_of(line, "what"), what) == 0) return line;
-        return NULL;
-}
-
 static const json_t *wait_degraded(struct client *client, const char *what)
 {
         harness_doing(what);
-        while (!find_degraded(client, what))
+        while (!client_find_degraded(client, what))
                 CHECK(client_read(client), "the client ended, and nothing was degraded");
-        return find_degraded(client, what);
+        return client_find_degraded(client, what);
 }
 
 /* Until its own end: both have the whole output by then. */
@@ -109,7 +99,7 @@ static void test_gdb_first(void)
         await_tracer(target.pid, true);
         attach(&client, target.pid, NULL, "off");
         CHECK(strstr(text_of(wait_degraded(&client, "hold"), "reason"), "gdb"), "it does not say why: %s",
-              json_dumps(find_degraded(&client, "hold"), 0));
+              json_dumps(client_find_degraded(&client, "hold"), 0));
         target_open_gate(&target);
         finish_target(&client, &target);
         check_gdb(&gdb);
@@ -378,21 +368,15 @@ static void test_storm(void)
         CHECK(target_finish(&target) == 0, "the target failed");
 }
 
-static const struct {
-        const char *name;
-        void (*run)(void);
-} cases[] = {{"gdb-first", test_gdb_first},       {"gdb-later", test_gdb_later}, {"strace-first", test_strace_first},
-             {"strace-later", test_strace_later}, {"jobs", test_jobs},           {"storm", test_storm}};
+static const struct test_case cases[] = {
+        {"gdb-first", test_gdb_first},       {"gdb-later", test_gdb_later}, {"strace-first", test_strace_first},
+        {"strace-later", test_strace_later}, {"jobs", test_jobs},           {"storm", test_storm}};
 
 int main(int argc, char **argv)
 {
         CHECK(argc == 2, "usage: alongside CASE");
         harness_begin(50);
         harness_need_full();
-        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-                if (strcmp(cases[i].name, argv[1]) == 0) {
-                        cases[i].run();
-                        return 0;
-                }
-        fail("no case %s", argv[1]);
+        harness_run_case(cases, ARRAY_SIZE(cases), argv[1]);
+        return 0;
 }

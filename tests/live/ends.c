@@ -159,21 +159,15 @@ static void test_unseen(void)
         CHECK(target_finish(&target) == 0, "the target failed");
 }
 
-static const struct {
-        const char *name;
-        void (*run)(void);
-} cases[] = {{"exit", test_exit},         {"kill", test_kill},     {"count", test_count},
-             {"duration", test_duration}, {"unseen", test_unseen}, {"two-targets", test_two_targets}};
+static const struct test_case cases[] = {{"exit", test_exit},     {"kill", test_kill},
+                                         {"count", test_count},   {"duration", test_duration},
+                                         {"unseen", test_unseen}, {"two-targets", test_two_targets}};
 
 int main(int argc, char **argv)
 {
         CHECK(argc == 2, "usage: ends CASE");
         harness_begin(50);
         harness_need_full();
-        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-                if (strcmp(cases[i].name, argv[1]) == 0) {
-                        cases[i].run();
-                        return 0;
-                }
-        fail("no case %s", argv[1]);
+        harness_run_case(cases, ARRAY_SIZE(cases), argv[1]);
+        return 0;
 }

@@ -238,20 +238,13 @@ static void test_redis(void)
         client_free(&client);
 }
 
-static const struct {
-        const char *name;
-        void (*run)(void);
-} cases[] = {{"python", test_python}, {"make", test_make}, {"redis", test_redis}};
+static const struct test_case cases[] = {{"python", test_python}, {"make", test_make}, {"redis", test_redis}};
 
 int main(int argc, char **argv)
 {
         CHECK(argc == 2, "usage: families CASE");
         harness_begin(80);
         harness_need_full();
-        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-                if (strcmp(cases[i].name, argv[1]) == 0) {
-                        cases[i].run();
-                        return 0;
-                }
-        fail("no case %s", argv[1]);
+        harness_run_case(cases, ARRAY_SIZE(cases), argv[1]);
+        return 0;
 }

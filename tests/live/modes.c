@@ -41,16 +41,6 @@ static void attach(struct client *client, pid_t pid, const char *mode, const cha
         CHECK(strcmp(text_of(attached, "ptrace"), mode) == 0, "not as asked for: %s", json_dumps(attached, 0));
 }
 
-static const json_t *find_degraded(const struct client *client, const char *what)
-{
-        json_t *line;
-        size_t i;
-
-        json_array_foreach(client->others, i, line) if (strcmp(text_of(line, "type"), "degraded") == 0 &&
-                                                        strcmp(text_of(line, "what"), what) == 0) return line;
-        return NULL;
-}
-
 /* On a busy machine a thread may not come to stop in time, and that is said (daemon/engine/degraded.c). */
 static bool is_too_late(const json_t *barrier)
 {
@@ -153,10 +143,10 @@ static const char *cover_births(const char *mode)
         client_read_until_done(&client, &target);
         child_release(&target.child);
         CHECK(client_finish(&client) == 0, "the client failed");
-        barrier = find_degraded(&client, "barrier");
+        barrier = client_find_degraded(&client, "barrier");
         if (barrier && is_too_late(barrier))
                 found = TOO_LATE;
-        else if (barrier || find_degraded(&client, "threads"))
+        else if (barrier || client_find_degraded(&client, "threads"))
                 found = "no";
         else
                 check_chains(&client, &target);
@@ -196,7 +186,7 @@ static const char *count_stops(const char *mode)
         (void)snprintf(once, sizeof(once), "once, at most %d ms", TRACER_STOP_MS);
         n_stops = read_figure(&target, "stops");
         n_later = read_figure(&target, "later");
-        barrier = find_degraded(&client, "barrier");
+        barrier = client_find_degraded(&client, "barrier");
         found = barrier && is_too_late(barrier) ? TOO_LATE : n_stops == 0 ? "none" : once;
         if (strcmp(found, TOO_LATE) != 0) {
                 CHECK(n_stops <= 1 && n_later <= (strcmp(mode, "hold") == 0), "%ld stops, and %ld later", n_stops,

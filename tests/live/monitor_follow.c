@@ -79,20 +79,6 @@ static struct target family_start(void (*run)(int command, int answer))
         return target;
 }
 
-static pid_t child_of(pid_t parent)
-{
-        char path[64];
-        int child = 0;
-        FILE *file;
-
-        snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
-        file = fopen(path, "r");
-        assert_non_null(file);
-        assert_int_equal(fscanf(file, "%d", &child), 1);
-        fclose(file);
-        return child;
-}
-
 /* Also of one that is blocked until its child says so. */
 static pid_t await_child(const struct target *target, char command)
 {

@@ -523,20 +523,6 @@ static void test_many_threads_hold_up_nobody_else(void **state)
         target_end(&one);
 }
 
-static pid_t child_of(pid_t parent)
-{
-        char path[64];
-        int child = 0;
-        FILE *file;
-
-        snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
-        file = fopen(path, "r");
-        assert_non_null(file);
-        assert_int_equal(fscanf(file, "%d", &child), 1);
-        fclose(file);
-        return child;
-}
-
 static void test_what_cannot_be_traced(void **state)
 {
         struct session session = session_start();

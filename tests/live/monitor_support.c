@@ -527,3 +527,17 @@ int monitor_tests_cannot_run(void)
                 printf("skipped: %s\n", why);
         return why != NULL ? 77 : 0;
 }
+
+pid_t child_of(pid_t parent)
+{
+        char path[64];
+        int child = 0;
+        FILE *file;
+
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+        file = fopen(path, "r");
+        assert_non_null(file);
+        assert_int_equal(fscanf(file, "%d", &child), 1);
+        fclose(file);
+        return child;
+}

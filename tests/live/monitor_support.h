@@ -131,3 +131,5 @@ struct session session_of_nobody(const struct service *service);
 
 /* 0, or 77 after saying why. */
 int monitor_tests_cannot_run(void);
+/* The first child of a process that has one. */
+pid_t child_of(pid_t parent);

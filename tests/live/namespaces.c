@@ -147,10 +147,8 @@ static void test_all(void)
         run(prefix, script, true);
 }
 
-static const struct {
-        const char *name;
-        void (*run)(void);
-} cases[] = {{"user", test_user}, {"mount", test_mount}, {"root", test_root}, {"all", test_all}};
+static const struct test_case cases[] = {
+        {"user", test_user}, {"mount", test_mount}, {"root", test_root}, {"all", test_all}};
 
 int main(int argc, char **argv)
 {
@@ -160,10 +158,6 @@ int main(int argc, char **argv)
         harness_need_program("unshare");
         shell("unshare --user --map-root-user --pid --fork --mount --mount-proc true");
         make_folder();
-        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-                if (strcmp(cases[i].name, argv[1]) == 0) {
-                        cases[i].run();
-                        return 0;
-                }
-        fail("no case %s", argv[1]);
+        harness_run_case(cases, ARRAY_SIZE(cases), argv[1]);
+        return 0;
 }

@@ -192,24 +192,17 @@ static void test_client_killed(void)
         CHECK(target_finish(&target) == 0, "the target failed");
 }
 
-static const struct {
-        const char *name;
-        void (*run)(void);
-} cases[] = {{"engine-killed", test_engine_killed},
-             {"engine-killed-early", test_engine_killed_early},
-             {"stopped-in-gap", test_stopped_in_gap},
-             {"client-stopped", test_client_stopped},
-             {"client-killed", test_client_killed}};
+static const struct test_case cases[] = {{"engine-killed", test_engine_killed},
+                                         {"engine-killed-early", test_engine_killed_early},
+                                         {"stopped-in-gap", test_stopped_in_gap},
+                                         {"client-stopped", test_client_stopped},
+                                         {"client-killed", test_client_killed}};
 
 int main(int argc, char **argv)
 {
         CHECK(argc == 2, "usage: robust CASE");
         harness_begin(80);
         harness_need_full();
-        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-                if (strcmp(cases[i].name, argv[1]) == 0) {
-                        cases[i].run();
-                        return 0;
-                }
-        fail("no case %s", argv[1]);
+        harness_run_case(cases, ARRAY_SIZE(cases), argv[1]);
+        return 0;
 }

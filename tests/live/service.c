@@ -167,14 +167,11 @@ static void test_terminated(void)
         CHECK(target_finish(&target) == 0, "the target failed");
 }
 
-static const struct {
-        const char *name;
-        void (*run)(void);
-} cases[] = {{"own", test_own},
-             {"system-call", test_system_call},
-             {"other", test_other},
-             {"two-users", test_two_users},
-             {"terminated", test_terminated}};
+static const struct test_case cases[] = {{"own", test_own},
+                                         {"system-call", test_system_call},
+                                         {"other", test_other},
+                                         {"two-users", test_two_users},
+                                         {"terminated", test_terminated}};
 
 int main(int argc, char **argv)
 {
@@ -182,10 +179,6 @@ int main(int argc, char **argv)
         harness_begin(50);
         harness_need_full();
         harness_need_reachable(NOBODY);
-        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-                if (strcmp(cases[i].name, argv[1]) == 0) {
-                        cases[i].run();
-                        return 0;
-                }
-        fail("no case %s", argv[1]);
+        harness_run_case(cases, ARRAY_SIZE(cases), argv[1]);
+        return 0;
 }

@@ -27,19 +27,9 @@ static const struct who {
         bool asks, sees;
 } whos[] = {{"root", 0, true, true}, {"without", 0, false, false}, {"nobody", NOBODY, true, false}};
 
-static const json_t *find_degraded(const struct client *client, const char *what)
-{
-        json_t *line;
-        size_t i;
-
-        json_array_foreach(client->others, i, line) if (strcmp(text_of(line, "type"), "degraded") == 0 &&
-                                                        strcmp(text_of(line, "what"), what) == 0) return line;
-        return NULL;
-}
-
 static void check_degraded(const struct client *client, const struct who *who)
 {
-        const json_t *line = find_degraded(client, "unmaps");
+        const json_t *line = client_find_degraded(client, "unmaps");
 
         CHECK((line != NULL) == (who->asks && !who->sees), "unmaps are lacking: %s",
               line ? json_dumps(line, 0) : "no line");

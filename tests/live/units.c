@@ -486,10 +486,8 @@ static void errors(void)
         CHECK(target_finish(&target) == 0, "the target failed");
 }
 
-static const struct {
-        const char *name;
-        void (*run)(void);
-} cases[] = {{"root", root}, {"setuid", setuid_program}, {"nobody", nobody}, {"names", names}, {"errors", errors}};
+static const struct test_case cases[] = {
+        {"root", root}, {"setuid", setuid_program}, {"nobody", nobody}, {"names", names}, {"errors", errors}};
 
 int main(int argc, char **argv)
 {
@@ -497,10 +495,6 @@ int main(int argc, char **argv)
         harness_begin(50);
         harness_need_full();
         groups_begin();
-        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-                if (strcmp(cases[i].name, argv[1]) == 0) {
-                        cases[i].run();
-                        return 0;
-                }
-        fail("no case %s", argv[1]);
+        harness_run_case(cases, ARRAY_SIZE(cases), argv[1]);
+        return 0;
 }

@@ -105,6 +105,16 @@ static bool have_tracefs(void)
         return found;
 }
 
+void harness_run_case(const struct test_case *cases, size_t n, const char *name)
+{
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(cases[i].name, name) == 0) {
+                        cases[i].run();
+                        return;
+                }
+        fail("no case %s", name);
+}
+
 void harness_begin(unsigned int limit_seconds)
 {
         (void)signal(SIGALRM, on_alarm);

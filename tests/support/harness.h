@@ -27,6 +27,13 @@ _Noreturn void skip(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* Ends the test with what it was doing after so many seconds. */
 void harness_begin(unsigned int limit_seconds);
+
+struct test_case {
+        const char *name;
+        void (*run)(void);
+};
+/* Runs the one of this name; fails if there is none. */
+void harness_run_case(const struct test_case *cases, size_t n, const char *name);
 /* Said when the time is up. text must live on. */
 void harness_doing(const char *text);
 /* The machine traces at full detail: root, tracepoints. Skips the test otherwise. */
@@ -140,6 +147,7 @@ int client_stop(struct client *client);
 /* Each of them, without one waiting for the other; every one must leave with 0. */
 void clients_stop(struct client *const *clients, size_t n_clients);
 json_t *client_find(const struct client *client, const char *type); /* first line of the type, borrowed, or NULL */
+json_t *client_find_degraded(const struct client *client, const char *what); /* likewise, of type degraded */
 size_t client_n(const struct client *client, const char *type);
 void client_free(struct client *client);
 

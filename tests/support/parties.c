@@ -241,6 +241,16 @@ bool client_read(struct client *client)
         return line;
 }
 
+json_t *client_find_degraded(const struct client *client, const char *what)
+{
+        json_t *line;
+        size_t i;
+
+        json_array_foreach(client->others, i, line) if (strcmp(text_of(line, "type"), "degraded") == 0 &&
+                                                        strcmp(text_of(line, "what"), what) == 0) return line;
+        return NULL;
+}
+
 json_t *client_find(const struct client *client, const char *type)
 {
         size_t i;

@@ -110,23 +110,13 @@ static int reserve(struct aspace *aspace, size_t n)
 /* The part [start, end) of a map, as a map of its own. NULL: out of memory. */
 static struct map *cut(const struct map *map, uint64_t start, uint64_t end)
 {
-        struct map_spec spec = {
-                .start = start,
-                .end = end,
-                .offset = map->offset + (start - map->start),
-                .readable = map->readable,
-                .writable = map->writable,
-                .executable = map->executable,
-                .shared = map->shared,
-                .hugetlb = map->kind == MAP_KIND_HUGETLB,
-                .major = map->major,
-                .minor = map->minor,
-                .inode = map->inode,
-                .path = map->path,
-                .n_path = strlen(map->path),
-        };
-        struct map *part = map_new(&spec);
+        struct map_spec spec = map_spec_of(map);
+        struct map *part;
 
+        spec.start = start;
+        spec.end = end;
+        spec.offset += start - map->start;
+        part = map_new(&spec);
         if (part) {
                 part->named = map->named;
                 part->image = map->image;

@@ -68,6 +68,23 @@ static char *copy_path(const struct map_spec *spec)
         return strndup(spec->path, spec->n_path);
 }
 
+struct map_spec map_spec_of(const struct map *map)
+{
+        return (struct map_spec){.start = map->start,
+                                 .end = map->end,
+                                 .offset = map->offset,
+                                 .readable = map->readable,
+                                 .writable = map->writable,
+                                 .executable = map->executable,
+                                 .shared = map->shared,
+                                 .hugetlb = map->kind == MAP_KIND_HUGETLB,
+                                 .major = map->major,
+                                 .minor = map->minor,
+                                 .inode = map->inode,
+                                 .path = map->path,
+                                 .n_path = strlen(map->path)};
+}
+
 struct map *map_new(const struct map_spec *spec)
 {
         struct map *map;

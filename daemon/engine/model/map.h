@@ -51,6 +51,8 @@ struct map_spec { /* what a map is built from */
         size_t n_path;
 };
 
+/* What would build the same map; borrows its path. */
+struct map_spec map_spec_of(const struct map *map);
 /* One reference is the caller's. NULL: out of memory. */
 struct map *map_new(const struct map_spec *spec);
 struct map *map_ref(struct map *map);   /* NULL passes through; returns map */
