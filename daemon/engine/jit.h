@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/engine/model/symtab.h"
+#include "elf/symtab.h"
 
 struct jit {
         struct symtab *symtab; /* owned; NULL = no file, or not read yet */

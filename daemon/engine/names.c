@@ -6,6 +6,7 @@
  * there is". Slots live until the last trace is gone, because maps point to them.
  */
 #include "daemon/engine/names.h"
+#include "daemon/engine/model/image_rows.h"
 
 #include <elf.h>
 #include <errno.h>

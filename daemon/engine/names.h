@@ -10,13 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/engine/model/image.h"
 #include "daemon/engine/model/map.h"
-#include "daemon/engine/model/symtab.h"
 #include "daemon/engine/rows_cache.h"
 #include "daemon/engine/slot_lines.h"
 #include "daemon/engine/worker.h"
 #include "daemon/link/link.h"
+#include "elf/image.h"
+#include "elf/symtab.h"
 
 #define NAMES_WAIT_NS (UINT64_C(10) * NSEC_PER_SEC)
 

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/engine/model/image.h"
 #include "daemon/engine/model/rows.h"
+#include "elf/image.h"
 
 struct rows_key {
         uint8_t build_id[IMAGE_BUILD_ID_BYTES]; /* zeros behind a shorter one */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Two lists under one lock: waiting and done. An eventfd tells the pipeline's loop that something is done. */
 #include "daemon/engine/worker.h"
+#include "daemon/engine/model/image_rows.h"
 
 #include <errno.h>
 #include <linux/magic.h>

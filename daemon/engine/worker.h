@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 #include "daemon/engine/line_query.h"
-#include "daemon/engine/model/image.h"
 #include "daemon/engine/model/rows.h"
-#include "daemon/engine/model/symtab.h"
+#include "elf/image.h"
+#include "elf/symtab.h"
 #include "proto/base.h"
 
 enum job_kind {

@@ -20,8 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/engine/model/image.h"
+#include "daemon/engine/model/image_rows.h"
 #include "daemon/link/events.h"
+#include "elf/image.h"
 
 #define RING_BYTES (UINT64_C(32) << 20)
 #define BATCH_BYTES (1u << 20)

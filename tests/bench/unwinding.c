@@ -19,7 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/engine/model/image.h"
+#include "daemon/engine/model/image_rows.h"
+#include "elf/image.h"
 #include "samples.h"
 
 #define N_ROUNDS 7

@@ -11,8 +11,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/engine/model/image.h"
+#include "daemon/engine/model/image_rows.h"
 #include "daemon/engine/model/walk.h"
+#include "elf/image.h"
 #include "tests/fuzz/fuzz.h"
 
 #define HEAD_BYTES 3

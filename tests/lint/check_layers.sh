@@ -13,15 +13,16 @@ n_violations=0
 # Folder of the including file -> folders that it may include (itself always). The longest matching folder counts.
 declare -A may_include=(
         [proto]=""
-        [client]="proto"
+        [elf]="proto"
+        [client]="proto elf"
         [daemon]="proto daemon/link daemon/monitor daemon/tracer daemon/engine"
         [daemon/link]="proto"
         [daemon/monitor]="proto daemon/link"
         [daemon/tracer]="proto daemon/link"
-        [daemon/engine]="proto daemon/link daemon/engine/decode daemon/engine/model daemon/engine/serve"
+        [daemon/engine]="proto elf daemon/link daemon/engine/decode daemon/engine/model daemon/engine/serve"
         [daemon/engine/decode]="proto daemon/link"
-        [daemon/engine/model]="proto daemon/link daemon/engine/decode"
-        [daemon/engine/serve]="proto daemon/engine/decode daemon/engine/model"
+        [daemon/engine/model]="proto elf daemon/link daemon/engine/decode"
+        [daemon/engine/serve]="proto elf daemon/engine/decode daemon/engine/model"
 )
 
 # Pattern in code (comments and strings removed), where it is allowed, what it is.

@@ -33,7 +33,7 @@ pure_sources()
 {
         local module
 
-        find proto daemon/engine/decode daemon/engine/model daemon/engine/serve -maxdepth 1 -name '*.c' 2>/dev/null
+        find proto elf daemon/engine/decode daemon/engine/model daemon/engine/serve -maxdepth 1 -name '*.c' 2>/dev/null
         set -f
         for module in $client_modules; do
                 find client -maxdepth 1 -name "$module.c" 2>/dev/null

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "daemon/engine/model/image_rows.h"
 #include "tests/live/monitor_support.h"
 
 #define FILES_MAX 256

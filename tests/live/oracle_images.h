@@ -3,8 +3,8 @@
 #pragma once
 
 #include "daemon/engine/model/codemap.h"
-#include "daemon/engine/model/image.h"
 #include "daemon/engine/model/walk.h"
+#include "elf/image.h"
 
 struct oracle_file {
         uint32_t major, minor;

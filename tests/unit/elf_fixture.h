@@ -13,7 +13,8 @@
 
 #include <cmocka.h>
 
-#include "daemon/engine/model/image.h"
+#include "daemon/engine/model/image_rows.h"
+#include "elf/image.h"
 
 #define FIXTURE_SECTIONS_MAX 64
 #define FIXTURE_SYMBOLS_MAX 4096

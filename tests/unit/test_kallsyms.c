@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/engine/model/symtab.h"
+#include "elf/symtab.h"
 
 static const char kernel_text[] = "0000000000000000 A fixed_percpu_data\n"
                                   "0000000000034000 A cpu_debug_store\n"

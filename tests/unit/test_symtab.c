@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/engine/model/symtab.h"
+#include "elf/symtab.h"
 
 static struct symtab *table(void)
 {

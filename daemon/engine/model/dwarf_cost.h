@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/engine/model/binary.h"
+#include "elf/binary.h"
 #include "proto/base.h"
 
 /*

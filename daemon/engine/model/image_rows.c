@@ -11,7 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/engine/model/image_private.h"
+#include "daemon/engine/model/image_rows.h"
+#include "elf/image_file.h"
 
 /* Of .eh_frame_hdr: version, encodings of three things, then the address of .eh_frame. LSB Core, 10.6.2. */
 #define INDEX_HEAD_BYTES 8

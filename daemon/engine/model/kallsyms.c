@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/engine/model/symtab.h"
+#include "elf/symtab.h"
 
 /*
  * The last symbol before a hole (end of the image, of a module) must not claim all addresses up to the next module. No

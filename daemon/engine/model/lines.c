@@ -24,9 +24,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/engine/model/binary.h"
 #include "daemon/engine/model/dwarf_cost.h"
 #include "daemon/engine/model/spans.h"
+#include "elf/binary.h"
 
 #define SECTIONS_MAX 64 /* of DWARF; there are some twenty names */
 #define UNITS_MAX ((size_t)1 << 18)

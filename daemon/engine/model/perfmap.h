@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "daemon/engine/model/symtab.h"
+#include "elf/symtab.h"
 
 #define PERFMAP_MAX_BYTES ((size_t)64 << 20) /* of text; what is beyond is not read */
 

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/engine/model/image.h"
 #include "daemon/engine/model/map.h"
+#include "elf/image.h"
 
 struct place {
         const char *section; /* NULL = not known; owned by the image */

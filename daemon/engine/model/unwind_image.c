@@ -18,8 +18,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/engine/model/binary.h"
 #include "daemon/engine/model/unwind_check.h"
+#include "elf/binary.h"
 
 #define PAGE_BYTES 4096
 #define N_BUCKETS (2 * UNWIND_PAGES_MAX) /* a power of two */

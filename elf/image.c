@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/engine/model/image_private.h"
+#include "elf/image_private.h"
 
 /* place_find() compares each with each. Real files have fewer than twenty. */
 #define SEGMENTS_MAX 128

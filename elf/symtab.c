@@ -16,7 +16,7 @@
  * sort (no input makes it slow), and the search for an equal name gives up after a few probes: sharing saves memory,
  * nothing depends on it.
  */
-#include "daemon/engine/model/symtab.h"
+#include "elf/symtab.h"
 
 #include <errno.h>
 #include <string.h>

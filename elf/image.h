@@ -10,8 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/engine/model/rows.h"
-#include "daemon/engine/model/symtab.h"
+#include "elf/symtab.h"
 #include "proto/base.h"
 
 #define IMAGE_BUILD_ID_BYTES 20
@@ -76,12 +75,6 @@ bool image_symbol(const struct image *image, uint64_t vaddr, struct symbol *ret)
 /* The first link-time address above vaddr for which the two above may answer differently; UINT64_MAX = they never do.
  */
 uint64_t image_until(const struct image *image, uint64_t vaddr);
-/*
- * The unwind rows of an x86-64 file, which need nothing of a struct image. 0; -ENODATA: it has no unwind data, or is
- * none of x86-64's (32-bit programs, x32); -ENOEXEC, -EBADMSG, -ENOMEM, -E2BIG as image_load() and rows_compile().
- */
-int image_compile_rows(int fd, struct rows **ret) MUST_CHECK;
-int image_compile_rows_memory(const void *bytes, size_t n_bytes, struct rows **ret) MUST_CHECK; /* e.g. our own vDSO */
 
 /* Bytes of memory it holds. */
 size_t image_bytes(const struct image *image);

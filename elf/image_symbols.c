@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemon/engine/model/image_private.h"
+#include "elf/image_private.h"
 
 #define DYNAMIC_MAX_BYTES (UINT64_C(1) << 20)
 #define HASH_MAX_BYTES (UINT64_C(32) << 20)

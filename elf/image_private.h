@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What image.c, image_symbols.c, image_debug.c and image_rows.c share; nobody else includes it. */
+/* What image.c, image_symbols.c and image_debug.c share; nobody else includes it. */
 #pragma once
 
-#include "daemon/engine/model/binary.h"
-#include "daemon/engine/model/image.h"
+#include "elf/image.h"
+#include "elf/image_file.h"
 
 struct image {
         bool fixed;
@@ -19,21 +19,6 @@ struct image {
         char *debuglink; /* NULL = none */
         uint32_t debuglink_crc;
 };
-
-/* An open file with its section headers read: what loading needs for a moment. */
-struct image_file {
-        struct binary *binary;
-        struct binary_section *sections;
-        size_t n_sections;                 /* those that could be read */
-        struct binary_piece section_names; /* empty = none */
-};
-
-/* Errors as binary_open(). The file is empty (all zero) on failure. */
-int image_file_open(struct image_file *file, int fd) MUST_CHECK;
-int image_file_open_memory(struct image_file *file, const void *bytes, size_t n_bytes) MUST_CHECK;
-void image_file_close(struct image_file *file);
-/* The name of a section, n bytes; NULL = none. */
-const char *image_file_section_name(const struct image_file *file, const struct binary_section *section, size_t *ret_n);
 
 /* *ret_own: whether a .symtab gave symbols. *ret: finished, maybe empty. 0 or -ENOMEM. */
 int image_read_symbols(const struct image_file *file, const struct image_segment *segments, size_t n_segments,

@@ -15,7 +15,7 @@
  * A string that does not end inside its table is no string. Cutting it there instead would name things by the
  * accident of where a damaged file ends.
  */
-#include "daemon/engine/model/binary.h"
+#include "elf/binary.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -16,7 +16,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "daemon/engine/model/image_private.h"
+#include "elf/image_private.h"
 
 #define NOTES_MAX_BYTES (UINT64_C(1) << 20) /* of all notes of a file together */
 #define DEBUGLINK_MAX_BYTES 4096
