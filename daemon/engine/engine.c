@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -25,6 +26,8 @@
 
 #define SETTINGS_INTERVAL_NS NSEC_PER_SEC
 #define MAX_EVENTS 64
+#define REST_INTERVAL_NS (UINT64_C(100) * NSEC_PER_MSEC)
+#define REST_NS ((long)(200 * NSEC_PER_USEC)) /* a fraction of what a ring holds */
 
 /* ---- for all parts ---- */
 
@@ -138,6 +141,15 @@ static bool is_finished(const struct engine *engine)
         return is_told || monotonic_ns() >= engine->closing_until_ns;
 }
 
+/* A real-time thread that never sleeps keeps everybody else from its processor, and the kernel kills it. */
+static void rest(struct engine *engine, uint64_t now_ns)
+{
+        if (!engine->is_real_time || now_ns - engine->rested_ns < REST_INTERVAL_NS)
+                return;
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = REST_NS}, NULL);
+        engine->rested_ns = now_ns;
+}
+
 static int loop(struct engine *engine)
 {
         struct epoll_event events[MAX_EVENTS];
@@ -159,6 +171,7 @@ static int loop(struct engine *engine)
                 clients_forget_gone(engine);
                 if (engine->closing_until_ns && is_finished(engine))
                         break;
+                rest(engine, now_ns);
         }
         return 0;
 }
@@ -178,11 +191,18 @@ static int start_workers(struct engine *engine)
         return r;
 }
 
+static bool is_real_time(void)
+{
+        struct sched_param now;
+
+        return sched_getparam(0, &now) == 0 && now.sched_priority > 0;
+}
+
 static int engine_init(struct engine *engine, int link_fd)
 {
         int r;
 
-        *engine = (struct engine){.link_fd = link_fd, .next_req = 1};
+        *engine = (struct engine){.link_fd = link_fd, .next_req = 1, .is_real_time = is_real_time()};
         engine->swaps_fd = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
         engine->numa_fd = open("/proc/sys/kernel/numa_balancing", O_RDONLY | O_CLOEXEC);
         engine->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -62,6 +62,8 @@ struct engine {
         struct attach *attaches;  /* attaches.c */
         uint32_t next_req;        /* of attaches; 0 is nobody's */
         uint64_t next_tick_ns;
+        bool is_real_time;         /* this thread (daemon/monitor/urgency.h) */
+        uint64_t rested_ns;        /* when it last slept for the others' sake */
         uint64_t settings_read_ns; /* 0 = read them at once */
         bool swap_in_use, numa_balancing;
         bool ring_ready; /* a ring passed its watermark */

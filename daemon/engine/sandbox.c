@@ -56,6 +56,7 @@ static const int allowed[] = {
         SCMP_SYS(sysinfo),
         SCMP_SYS(prlimit64),
         SCMP_SYS(sched_getaffinity),
+        SCMP_SYS(clock_nanosleep),
 };
 
 static int add_rules(scmp_filter_ctx filter)

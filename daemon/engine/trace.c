@@ -21,7 +21,9 @@
 #define DICT_CAP_BYTES ((size_t)16 << 20)
 #define RECORDS_PER_PASS 65536
 #define PASS_NS (UINT64_C(10) * NSEC_PER_MSEC) /* other traces, and clients, wait meanwhile */
-#define RECORDS_PER_PUBLISH 64                 /* of records with stacks: their room in the ring is wanted back soon */
+#define CACHE_LINE_BYTES 64
+#define FETCHED_LINES 10
+#define RECORDS_PER_PUBLISH 64 /* of records with stacks: their room in the ring is wanted back soon */
 #define NAME_QUESTIONS_PER_PASS 16
 #define STORIES_PER_PASS 256
 #define REST_WAIT_NS (UINT64_C(50) * NSEC_PER_MSEC)
@@ -306,6 +308,18 @@ static int read_all_maps(struct trace *trace)
         return r == -ENOMEM ? r : 0;
 }
 
+/*
+ * The next record of this ring: another processor has just written it, so that every line of it is waited for. Asked
+ * for now, it is there when this record is done with. Header and registers, then what is at the stack pointer.
+ */
+static void fetch_ahead(const struct ring *ring)
+{
+        const uint8_t *next = ring->data + (ring->tail & (ring->size_bytes - 1));
+
+        for (size_t i = 0; i < FETCHED_LINES; i++)
+                __builtin_prefetch(next + i * CACHE_LINE_BYTES);
+}
+
 /* *budget records at most, less those taken. */
 static int drain_records(struct trace *trace, uint64_t until_ns, uint64_t now_ns, size_t *budget)
 {
@@ -319,6 +333,8 @@ static int drain_records(struct trace *trace, uint64_t until_ns, uint64_t now_ns
         while (*budget && (outcome = order_next(trace->order, &record, &ring)) != ORDER_END) {
                 --*budget;
                 r = 0;
+                if (trace->info.stack_bytes)
+                        fetch_ahead(&trace->rings[ring]);
                 if (outcome == ORDER_BAD)
                         trace->n_bad_records++;
                 else

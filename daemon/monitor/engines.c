@@ -23,6 +23,7 @@
 #include "daemon/monitor/opens.h"
 #include "daemon/monitor/run.h"
 #include "daemon/monitor/successor.h"
+#include "daemon/monitor/urgency.h"
 #include "proto/proto.h"
 
 #define MAX_DEATHS 5
@@ -86,7 +87,10 @@ static int become_engine(const struct engine *engine)
 static int engine_child(void *user)
 {
         const struct engine_call *call = user;
-        int r = become_engine(call->engine);
+        int r;
+
+        urgency_take();
+        r = become_engine(call->engine);
 
         if (r < 0) {
                 log_line(LOG_PRIORITY_ERROR, "cannot run an engine as uid %u: %s", call->engine->uid,

@@ -199,7 +199,7 @@ int event_open(const struct event_request *request, const struct event_level *le
         attr.use_clockid = 1;
         attr.clockid = CLOCK_MONOTONIC;
         attr.watermark = 1;
-        attr.wakeup_watermark = (uint32_t)((is_sideband ? request->rings->side_bytes : request->rings->ring_bytes) / 4);
+        attr.wakeup_watermark = ring_watermark(is_sideband ? request->rings->side_bytes : request->rings->ring_bytes);
         int fd = (int)syscall(SYS_perf_event_open, &attr, request->is_cgroup ? request->cgroup : tid, pair->cpu,
                               is_sideband ? pair->side_fd : pair->fault_fd,
                               PERF_FLAG_FD_CLOEXEC | PERF_FLAG_FD_OUTPUT | PERF_FLAG_FD_NO_GROUP |

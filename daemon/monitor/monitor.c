@@ -83,13 +83,13 @@ static void raise_limit(int resource)
 /*
  * What attaching needs, and no more. Which of CAP_PERFMON and CAP_SYS_ADMIN opens perf events depends on the
  * distribution's kernel (Debian's asks for CAP_SYS_ADMIN where perf_event_paranoid is 3), so both stay if they are
- * there.
+ * there. CAP_SYS_NICE is for the engines' reading of the rings (urgency.h), which have none left when they begin.
  */
 static void reduce_capabilities(void)
 {
         static const unsigned int kept[] = {
                 CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE, CAP_SETUID,
-                CAP_SETGID,  CAP_KILL,       CAP_IPC_LOCK,        CAP_SYS_ADMIN};
+                CAP_SETGID,  CAP_KILL,       CAP_IPC_LOCK,        CAP_SYS_ADMIN,          CAP_SYS_NICE};
         bool have[ARRAY_SIZE(kept)];
 
         capng_clear(CAPNG_SELECT_ALL);

@@ -122,7 +122,7 @@ static int open_owner(uint32_t cpu, size_t ring_bytes)
                 .exclude_kernel = 1,
                 .exclude_hv = 1,
                 .watermark = 1,
-                .wakeup_watermark = (uint32_t)(ring_bytes / 4),
+                .wakeup_watermark = ring_watermark(ring_bytes),
                 .use_clockid = 1,
                 .clockid = CLOCK_MONOTONIC,
         };

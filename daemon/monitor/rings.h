@@ -35,7 +35,17 @@ struct ring_set {
 
 #define RING_WANTED_BYTES ((size_t)8 << 20)
 #define RING_WANTED_WITH_STACKS_BYTES ((size_t)16 << 20)
+#define RING_WAKEUP_BYTES ((size_t)1 << 20)
 #define RING_SMALL_BYTES ((size_t)2 << 20)
+
+/*
+ * How much is worth waking the engine for: a part of the ring, for what comes while it wakes needs room too. Waking for
+ * every record would cost the target more than the record.
+ */
+static inline uint32_t ring_watermark(size_t ring_bytes)
+{
+        return (uint32_t)MIN_OF(ring_bytes / 4, RING_WAKEUP_BYTES);
+}
 
 /* 64 MiB for each CPU, at least 512 MiB, but at most a quarter of the machine's memory. */
 uint64_t ring_budget_default(void);

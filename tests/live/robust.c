@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* robust CASE: the engine dies, the client stops reading, the client dies. The target never notices, the ledger holds.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tests/support/harness.h"
 #include "tests/support/observe.h"
@@ -192,11 +198,74 @@ static void test_client_killed(void)
         CHECK(target_finish(&target) == 0, "the target failed");
 }
 
-static const struct test_case cases[] = {{"engine-killed", test_engine_killed},
-                                         {"engine-killed-early", test_engine_killed_early},
-                                         {"stopped-in-gap", test_stopped_in_gap},
-                                         {"client-stopped", test_client_stopped},
-                                         {"client-killed", test_client_killed}};
+/* sched_getscheduler(2) says SCHED_RESET_ON_FORK too. */
+static int policy_of(pid_t tid)
+{
+        return sched_getscheduler(tid) & ~SCHED_RESET_ON_FORK;
+}
+
+static bool may_be_real_time(void)
+{
+        const struct sched_param lowest = {.sched_priority = 1};
+        pid_t pid = fork();
+        int status;
+
+        if (pid == 0)
+                _exit(sched_setscheduler(0, SCHED_RR, &lowest) < 0);
+        CHECK(pid > 0 && waitpid(pid, &status, 0) == pid, "a child that tries");
+        return status == 0;
+}
+
+static size_t check_workers(pid_t engine)
+{
+        char path[64];
+        size_t n = 0;
+        struct dirent *entry;
+        DIR *tasks;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/task", engine);
+        tasks = opendir(path);
+        CHECK(tasks, "%s", path);
+        while ((entry = readdir(tasks))) {
+                pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+                if (tid == 0 || tid == engine)
+                        continue;
+                CHECK(policy_of(tid) == SCHED_OTHER, "worker %d has policy %d", tid, policy_of(tid));
+                n++;
+        }
+        (void)closedir(tasks);
+        return n;
+}
+
+/* Who reads the rings comes first, and only that thread; a user who chose otherwise has the say. */
+static void test_urgency(void)
+{
+        struct target target;
+        struct client client;
+
+        if (!may_be_real_time())
+                skip("this user may not have real-time threads (CAP_SYS_NICE)");
+        for (int nice_value = 0; nice_value <= 5; nice_value += 5) {
+                CHECK(setpriority(PRIO_PROCESS, 0, nice_value) == 0, "nice %d", nice_value);
+                target_start(&target, "anon", "flood", "1000");
+                client_attach(&client, target.pid);
+                CHECK(policy_of(engine_of(&client)) == (nice_value == 0 ? SCHED_RR : SCHED_OTHER),
+                      "at nice %d the engine has policy %d", nice_value, policy_of(engine_of(&client)));
+                CHECK(getpriority(PRIO_PROCESS, (id_t)engine_of(&client)) == nice_value, "its nice value changed");
+                CHECK(check_workers(engine_of(&client)) > 0, "it has no workers");
+                target_open_gate(&target);
+                client_read_until_done(&client, &target);
+                CHECK(client_stop(&client) == 0, "the client failed");
+                client_free(&client);
+                CHECK(target_finish(&target) == 0, "the target failed");
+        }
+}
+
+static const struct test_case cases[] = {
+        {"engine-killed", test_engine_killed},   {"engine-killed-early", test_engine_killed_early},
+        {"stopped-in-gap", test_stopped_in_gap}, {"client-stopped", test_client_stopped},
+        {"client-killed", test_client_killed},   {"urgency", test_urgency}};
 
 int main(int argc, char **argv)
 {
