@@ -174,14 +174,27 @@ static void read_more(struct attachment *trace)
         counted(trace, r < 0 ? &none : &trace->reading);
 }
 
-static void disable_more(struct attachment *trace)
+/*
+ * A thread born during the first round may have inherited its events enabled and joined its parent's list behind the
+ * first round's back (inherit_event(), kernel/events/core.c, looks at the state before it takes the list's lock): what it
+ * still wrote would be in the rings and not in the counts.
+ */
+static void disable_again(struct attachment *trace)
 {
         if (events_disable(added_set(trace, trace->counted_at), &trace->n_done) || next_set(trace)) {
-                attachment_later(trace, disable_more);
+                attachment_later(trace, disable_again);
                 return;
         }
         trace->counts.time_ns = monotonic_ns();
         read_more(trace);
+}
+
+static void disable_more(struct attachment *trace)
+{
+        if (events_disable(added_set(trace, trace->counted_at), &trace->n_done) || next_set(trace))
+                attachment_later(trace, disable_more);
+        else
+                disable_again(trace);
 }
 
 /* It was counted to its end, and nobody is held. */
