@@ -31,11 +31,11 @@ enum event_kind {
 #define EVENT_BIT(kind) (1u << (kind))
 #define EVENT_TRAILER_BYTES 24
 
-/* EVENT_TP_HIGH's filter. The vsyscall page counts as user memory to the kernel (arch/x86/mm/fault.c,
- * fault_in_kernel_space). */
-#define EVENT_HIGH_FILTER "address >= 0x800000000000 && (address < 0xffffffffff600000 || address >= 0xffffffffff601000)"
-#define EVENT_LOW_FILTER "address < 0x800000000000"
-#define EVENT_USER_END UINT64_C(0x800000000000)
+/* EVENT_TP_HIGH's filter: from TASK_SIZE_MAX on, a page below the end of the lower half (arch/x86/include/asm/
+ * page_64.h). The vsyscall page counts as user memory to the kernel (arch/x86/mm/fault.c, fault_in_kernel_space). */
+#define EVENT_HIGH_FILTER "address >= 0x7ffffffff000 && (address < 0xffffffffff600000 || address >= 0xffffffffff601000)"
+#define EVENT_LOW_FILTER "address < 0x7ffffffff000"
+#define EVENT_USER_END UINT64_C(0x7ffffffff000)
 
 /* What an attach that asks for --unmaps opens in addition. */
 #define EVENT_UNMAP_KINDS (EVENT_BIT(EVENT_TP_MUNMAP) | EVENT_BIT(EVENT_TP_MREMAP))

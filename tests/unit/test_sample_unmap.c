@@ -23,7 +23,7 @@
 #define USER_IP UINT64_C(0x401777)
 
 #define START UINT64_C(0x7f0000000000)
-#define USER_END UINT64_C(0x800000000000)
+#define USER_END UINT64_C(0x7ffffffff000)
 /* linux/mman.h */
 #define MAYMOVE 1
 #define FIXED 2

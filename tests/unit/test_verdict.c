@@ -622,7 +622,7 @@ static void test_canonical(void **state)
         static const struct {
                 uint64_t value;
                 bool is_bad;
-        } cases[] = {{0, false},      {EVENT_USER_END - 1, false}, {EVENT_USER_END, true}, {KERNEL - 1, true},
+        } cases[] = {{0, false},      {UINT64_C(0x800000000000) - 1, false}, {UINT64_C(0x800000000000), true}, {KERNEL - 1, true},
                      {KERNEL, false}, {UINT64_MAX, false}};
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

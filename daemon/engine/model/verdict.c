@@ -24,6 +24,7 @@
 #include "daemon/engine/model/classify.h"
 #include "daemon/link/events.h"
 
+#define CANONICAL_BYTES UINT64_C(0x800000000000) /* of either half, with four levels of page tables */
 #define PAGE_BYTES UINT64_C(4096)
 /* vm.mmap_min_addr as distributed: nothing can be mapped below, and what is near it is an offset, not an address. */
 #define NULL_REACH_BYTES UINT64_C(0x10000)
@@ -49,7 +50,7 @@ static void answer(struct view *view, enum verdict_kind kind, bool measured)
 
 static bool is_canonical(uint64_t value)
 {
-        return value < EVENT_USER_END || value >= -EVENT_USER_END;
+        return value < CANONICAL_BYTES || value >= -CANONICAL_BYTES;
 }
 
 int verdict_bad_register(const struct story_signal *signal)
@@ -257,7 +258,7 @@ static void find_segv(struct view *view)
         if (code != SEGV_MAPERR && code != SEGV_ACCERR && code != SEGV_PKUERR)
                 return;
         find_access(view);
-        if (view->addr >= -EVENT_USER_END)
+        if (view->addr >= -CANONICAL_BYTES)
                 answer(view, VERDICT_KERNEL_ADDRESS, true);
         else if (code == SEGV_MAPERR)
                 find_unmapped(view);
