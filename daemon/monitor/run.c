@@ -176,8 +176,8 @@ static void read_more(struct attachment *trace)
 
 /*
  * A thread born during the first round may have inherited its events enabled and joined its parent's list behind the
- * first round's back (inherit_event(), kernel/events/core.c, looks at the state before it takes the list's lock): what it
- * still wrote would be in the rings and not in the counts.
+ * first round's back (inherit_event(), kernel/events/core.c, looks at the state before it takes the list's lock): what
+ * it still wrote would be in the rings and not in the counts.
  */
 static void disable_again(struct attachment *trace)
 {
