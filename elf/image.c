@@ -321,6 +321,13 @@ bool image_symbol(const struct image *image, uint64_t vaddr, struct symbol *ret)
         return has_own;
 }
 
+void image_each_symbol(const struct image *image, void (*visit)(void *arg, uint64_t vaddr, const char *name), void *arg)
+{
+        symtab_each(image->symbols, visit, arg);
+        if (image->debug)
+                symtab_each(image->debug, visit, arg);
+}
+
 uint64_t image_until(const struct image *image, uint64_t vaddr)
 {
         uint64_t until = MIN_OF(symtab_until(image->sections, vaddr), symtab_until(image->symbols, vaddr));

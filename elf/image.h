@@ -72,6 +72,9 @@ struct image_section {
 bool image_section(const struct image *image, uint64_t vaddr, struct image_section *ret);
 /* As symtab_lookup(), over .symtab, .dynsym and debug symbols; STT_TLS, STT_FILE and STT_SECTION are not among them. */
 bool image_symbol(const struct image *image, uint64_t vaddr, struct symbol *ret);
+/* As symtab_each(), over .symtab, .dynsym and debug symbols; a name that two of them have comes twice. */
+void image_each_symbol(const struct image *image, void (*visit)(void *arg, uint64_t vaddr, const char *name),
+                       void *arg);
 /* The first link-time address above vaddr for which the two above may answer differently; UINT64_MAX = they never do.
  */
 uint64_t image_until(const struct image *image, uint64_t vaddr);

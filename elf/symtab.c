@@ -9,6 +9,9 @@
  * as far as its symbol reaches. Where an inner symbol ends inside an outer one, the outer one gets a second row. A
  * lookup is then one binary search whatever the file looks like, and the range of an answer is known without searching.
  *
+ * Of several symbols at one address only one has rows; the names of the others are kept apart, as aliases, for who asks
+ * where a name is. Nothing is kept to find names faster: who asks so is a person, and reads them all.
+ *
  * Invariants once finished: rows[i].start < rows[i + 1].start; rows[i].start < rows[i].end; rows[rows[i].owner].start
  * is where the symbol of row i begins; there are at most two rows a symbol.
  *
@@ -41,14 +44,20 @@ struct row {
         uint32_t unsized : 1;
 };
 
+struct alias { /* a symbol that another one at its address hides */
+        uint64_t value;
+        uint32_t name;
+};
+
 struct name_slot {
         uint32_t hash;
         uint32_t offset_plus_one; /* 0 = free */
 };
 
-/* What building one symbol may cost at its peak: the entry, two rows and the sweep's stack (the sort's copy is gone by
- * then). */
-#define CHARGE_PER_SYMBOL (sizeof(struct entry) + 2 * sizeof(struct row) + sizeof(struct open_symbol))
+/* What building one symbol may cost at its peak: the entry, two rows, the sweep's stack and an alias (the sort's copy
+ * is gone by then). */
+#define CHARGE_PER_SYMBOL                                                                                              \
+        (sizeof(struct entry) + 2 * sizeof(struct row) + sizeof(struct open_symbol) + sizeof(struct alias))
 
 struct open_symbol { /* begun, not yet ended, during the sweep */
         uint64_t end;
@@ -59,6 +68,8 @@ struct open_symbol { /* begun, not yet ended, during the sweep */
 struct symtab {
         struct row *rows;
         size_t n_rows, n_symbols;
+        struct alias *aliases; /* by value */
+        size_t n_aliases;
         char *names;
         size_t n_names_bytes, n_names_alloc;
 
@@ -76,6 +87,8 @@ struct sweep {
         size_t n_open;
         struct row *rows;
         size_t n_rows, n_symbols;
+        struct alias *aliases;
+        size_t n_aliases;
 };
 
 int symtab_new(struct symtab **ret)
@@ -93,6 +106,7 @@ struct symtab *symtab_free(struct symtab *symtab)
         if (!symtab)
                 return NULL;
         free(symtab->rows);
+        free(symtab->aliases);
         free(symtab->names);
         free(symtab->entries);
         free(symtab->slots);
@@ -347,6 +361,17 @@ static void sweep_close(struct sweep *sweep, uint64_t until)
         }
 }
 
+/* The names of one address that nobody will be told by sweep_group(), those that are its answer's own aside. */
+static void sweep_aliases(struct sweep *sweep, size_t first, size_t last, size_t best)
+{
+        const struct entry *entries = sweep->symtab->entries;
+
+        for (size_t i = first; i < last; i++)
+                if (entries[i].name != entries[best].name)
+                        sweep->aliases[sweep->n_aliases++] =
+                                (struct alias){.value = entries[i].value, .name = entries[i].name};
+}
+
 /*
  * The symbols [first, last) all begin at one address. The preferred one answers; behind its end the longest of the
  * others, if that is longer (a structure behind its first member). next: where the next symbol begins.
@@ -360,6 +385,7 @@ static void sweep_group(struct sweep *sweep, size_t first, size_t last, uint64_t
         for (size_t i = first + 1; i < last; i++)
                 if (preferred(sweep->symtab, &entries[i], &entries[best]))
                         best = i;
+        sweep_aliases(sweep, first, last, best);
         end = entries[best].end;
         if (entries[best].unsized) {
                 end = MIN_OF(end, next);
@@ -378,16 +404,28 @@ static void sweep_group(struct sweep *sweep, size_t first, size_t last, uint64_t
         sweep_emit(sweep, entries[best].value, &sweep->open[sweep->n_open - 1]);
 }
 
+/* How many symbols begin where the one before them does: no more can be hidden. */
+static size_t count_hidden(const struct symtab *symtab)
+{
+        size_t n = 0;
+
+        for (size_t i = 1; i < symtab->n_entries; i++)
+                n += symtab->entries[i].value == symtab->entries[i - 1].value;
+        return n;
+}
+
 static int sweep_entries(struct symtab *symtab)
 {
         const struct entry *entries = symtab->entries;
-        size_t n = symtab->n_entries, last;
+        size_t n = symtab->n_entries, n_hidden = count_hidden(symtab), last;
         struct open_symbol *open CLEANUP_FREE = reallocarray(NULL, n, sizeof(*open));
         struct sweep sweep = {.symtab = symtab, .open = open};
 
         sweep.rows = reallocarray(NULL, n, 2 * sizeof(*sweep.rows));
-        if (!open || !sweep.rows) {
+        sweep.aliases = reallocarray(NULL, MAX_OF(n_hidden, (size_t)1), sizeof(*sweep.aliases));
+        if (!open || !sweep.rows || !sweep.aliases) {
                 free(sweep.rows);
+                free(sweep.aliases);
                 return -ENOMEM;
         }
         for (size_t first = 0; first < n; first = last) {
@@ -400,6 +438,8 @@ static int sweep_entries(struct symtab *symtab)
         symtab->rows = sweep.rows;
         symtab->n_rows = sweep.n_rows;
         symtab->n_symbols = sweep.n_symbols;
+        symtab->aliases = sweep.aliases;
+        symtab->n_aliases = sweep.n_aliases;
         return 0;
 }
 
@@ -430,6 +470,7 @@ int symtab_finish(struct symtab *symtab)
         symtab->entries = NULL;
         symtab->n_entries = symtab->n_entries_alloc = 0;
         symtab->rows = shrunk(symtab->rows, symtab->n_rows * sizeof(*symtab->rows));
+        symtab->aliases = shrunk(symtab->aliases, MAX_OF(symtab->n_aliases, (size_t)1) * sizeof(*symtab->aliases));
         symtab->names = shrunk(symtab->names, symtab->n_names_bytes);
         symtab->n_names_alloc = symtab->n_names_bytes;
         return 0;
@@ -478,6 +519,15 @@ uint64_t symtab_until(const struct symtab *symtab, uint64_t addr)
         return next;
 }
 
+void symtab_each(const struct symtab *symtab, void (*visit)(void *arg, uint64_t value, const char *name), void *arg)
+{
+        for (size_t i = 0; i < symtab->n_rows; i++)
+                if (symtab->rows[i].owner == i)
+                        visit(arg, symtab->rows[i].start, symtab->names + symtab->rows[i].name);
+        for (size_t i = 0; i < symtab->n_aliases; i++)
+                visit(arg, symtab->aliases[i].value, symtab->names + symtab->aliases[i].name);
+}
+
 size_t symtab_count(const struct symtab *symtab)
 {
         return symtab->entries ? symtab->n_entries : symtab->n_symbols;
@@ -486,5 +536,6 @@ size_t symtab_count(const struct symtab *symtab)
 size_t symtab_bytes(const struct symtab *symtab)
 {
         return sizeof(*symtab) + symtab->n_rows * sizeof(*symtab->rows) + symtab->n_names_alloc +
-               symtab->n_entries_alloc * sizeof(*symtab->entries) + symtab->n_slots * sizeof(*symtab->slots);
+               symtab->n_aliases * sizeof(*symtab->aliases) + symtab->n_entries_alloc * sizeof(*symtab->entries) +
+               symtab->n_slots * sizeof(*symtab->slots);
 }

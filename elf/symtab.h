@@ -45,6 +45,11 @@ int symtab_finish(struct symtab *symtab) MUST_CHECK;
 bool symtab_lookup(const struct symtab *symtab, uint64_t addr, struct symbol *ret);
 /* The first address above addr for which symtab_lookup() may answer differently; UINT64_MAX = it never does. */
 uint64_t symtab_until(const struct symtab *symtab, uint64_t addr);
+/*
+ * Every name that there is an address for, of several at one address too, in no particular order; a name that was added
+ * twice may come twice. name is the symtab's. After symtab_finish().
+ */
+void symtab_each(const struct symtab *symtab, void (*visit)(void *arg, uint64_t value, const char *name), void *arg);
 size_t symtab_count(const struct symtab *symtab); /* before symtab_finish(): of those added */
 size_t symtab_bytes(const struct symtab *symtab);
 

@@ -117,6 +117,34 @@ static void check_nothing_else(const struct image *image, const struct fixture *
         }
 }
 
+struct named {
+        const char *name;
+        uint64_t value;
+        bool found;
+};
+
+static void find_named(void *arg, uint64_t vaddr, const char *name)
+{
+        struct named *named = arg;
+
+        named->found |= vaddr == named->value && strcmp(named->name, name) == 0;
+}
+
+/* Every name that readelf lists for an address is visited with it: aliases too, which an address never gives. */
+static void check_every_name(const struct image *image, const struct fixture *fixture)
+{
+        for (size_t i = 0; i < fixture->n_symbols; i++) {
+                const struct fixture_symbol *symbol = &fixture->symbols[i];
+                struct named named = {.name = symbol->name, .value = symbol->value};
+
+                if (!fixture_counts(fixture, symbol))
+                        continue;
+                image_each_symbol(image, find_named, &named);
+                if (!named.found)
+                        fail_msg("%s was not visited", symbol->name);
+        }
+}
+
 static void check_build_id(const struct image *image, const struct fixture *fixture)
 {
         uint8_t build_id[IMAGE_BUILD_ID_BYTES];
@@ -155,6 +183,7 @@ static void test_against_readelf(void **state)
                 check_sections(image, fixture);
                 assert_true(check_symbols(image, fixture) >= cases[i].n_symbols_min);
                 check_nothing_else(image, fixture);
+                check_every_name(image, fixture);
                 check_build_id(image, fixture);
                 assert_int_equal(image_is_fixed(image), cases[i].fixed);
                 assert_int_equal(image_wants_debug(image), cases[i].wants_debug);

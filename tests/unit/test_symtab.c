@@ -123,6 +123,57 @@ static void test_preference(void **state)
         symtab_free(symtab);
 }
 
+struct named {
+        const char *name;
+        uint64_t value;
+        unsigned int n;
+};
+
+static void count_named(void *arg, uint64_t value, const char *name)
+{
+        struct named *named = arg;
+
+        if (strcmp(named->name, name) == 0) {
+                named->value = value;
+                named->n++;
+        }
+}
+
+static void expect_named(const struct symtab *symtab, const char *name, uint64_t value, unsigned int n)
+{
+        struct named named = {.name = name};
+
+        symtab_each(symtab, count_named, &named);
+        assert_int_equal(named.n, n);
+        assert_int_equal(named.value, value);
+}
+
+/* Each name has its address, also those that a lookup never gives: beaten at the same address, or seen only behind. */
+static void test_every_name(void **state)
+{
+        struct symtab *symtab = table();
+
+        symtab_each(symtab, count_named, &(struct named){.name = ""});
+        add(symtab, 100, 8, 0, SYMBOL_GLOBAL, "best");
+        add(symtab, 100, 8, 0, SYMBOL_GLOBAL, "__alias");
+        add(symtab, 100, 8, 0, SYMBOL_LOCAL, "__alias_2");
+        add(symtab, 100, 8, 0, SYMBOL_GLOBAL, "best");
+        add(symtab, 100, 64, 0, SYMBOL_LOCAL, "structure");
+        add(symtab, 104, 2, 0, SYMBOL_LOCAL, "inner");
+        add(symtab, 200, 0, 300, SYMBOL_LOCAL, "twice");
+        add(symtab, 300, 0, 400, SYMBOL_LOCAL, "twice");
+        add(symtab, 300, 0, 300, SYMBOL_LOCAL, "covers_nothing");
+        assert_int_equal(symtab_finish(symtab), 0);
+        expect_named(symtab, "best", 100, 1);
+        expect_named(symtab, "__alias", 100, 1);
+        expect_named(symtab, "__alias_2", 100, 1);
+        expect_named(symtab, "structure", 100, 1);
+        expect_named(symtab, "inner", 104, 1);
+        expect_named(symtab, "twice", 300, 2);
+        expect_named(symtab, "covers_nothing", 0, 0);
+        symtab_free(symtab);
+}
+
 static void test_edges_of_the_address_space(void **state)
 {
         struct symtab *symtab = table();
@@ -318,6 +369,7 @@ int main(void)
                 cmocka_unit_test(test_nested),
                 cmocka_unit_test(test_unsized),
                 cmocka_unit_test(test_preference),
+                cmocka_unit_test(test_every_name),
                 cmocka_unit_test(test_edges_of_the_address_space),
                 cmocka_unit_test(test_names_are_cut_and_shared),
                 cmocka_unit_test(test_byte_cap),
