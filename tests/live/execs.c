@@ -24,10 +24,12 @@ static void attach_once(const struct target *target, const struct daemon *daemon
         if (strcmp(mode, "auto") == 0)
                 args[3] = NULL;
         client_start(&client, args);
+        harness_watch(&client.child);
         client.count_only = true;
         (void)client_wait_for(&client, "attached");
         while (client.n_faults == 0)
-                CHECK(client_read(&client), "the client ended before the first fault of a new program");
+                CHECK(client_read(&client), "the client ended before the first fault of a new program, after %s",
+                      json_dumps(client.others, 0));
         status = client_stop(&client);
         CHECK(status == 0, "the exit status is %d, not 0", status);
         CHECK(strcmp(text_of(client_find(&client, "end"), "reason"), "stopped") == 0, "it ended: %s",
@@ -43,7 +45,7 @@ int main(int argc, char **argv)
         const char *line;
 
         CHECK(argc == 2, "usage: execs MODE");
-        harness_begin(100);
+        harness_begin(180); /* 50 attaches, each retried for up to a second or two beside other work */
         harness_need_full();
         target_start(&target, "steadfast", "execing", NULL);
         daemon_start(&daemon, NULL);
