@@ -31,7 +31,16 @@ static int exit_status_of(int exec_error)
         return exec_error == ENOENT || exec_error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
-static _Noreturn void run(char *const *command, const sigset_t *mask, pid_t tracer, int hold_fd, int status_fd)
+static bool replace(const struct child_streams *streams)
+{
+        for (int i = 0; i < (int)ARRAY_SIZE(streams->fds); i++)
+                if (streams->fds[i] >= 0 && dup2(streams->fds[i], i) < 0)
+                        return false;
+        return true;
+}
+
+static _Noreturn void run(char *const *command, const sigset_t *mask, pid_t tracer, const struct child_streams *streams,
+                          int hold_fd, int status_fd)
 {
         char released;
         int error;
@@ -41,14 +50,16 @@ static _Noreturn void run(char *const *command, const sigset_t *mask, pid_t trac
         if (read_retry(hold_fd, &released, 1) != 1)
                 _exit(EXIT_NOT_EXECUTABLE);
         (void)sigprocmask(SIG_SETMASK, mask, NULL);
-        (void)execvp(command[0], command);
+        if (replace(streams))
+                (void)execvp(command[0], command);
         error = errno;
         if (write(status_fd, &error, sizeof(error)) != (ssize_t)sizeof(error))
                 _exit(EXIT_NOT_EXECUTABLE);
         _exit(exit_status_of(error));
 }
 
-int child_start(char *const *command, const sigset_t *mask, pid_t tracer, struct child *ret)
+int child_start(char *const *command, const sigset_t *mask, pid_t tracer, const struct child_streams *streams,
+                struct child *ret)
 {
         CLEANUP_CLOSE int hold_theirs = -1;
         CLEANUP_CLOSE int hold_ours = -1;
@@ -71,7 +82,7 @@ int child_start(char *const *command, const sigset_t *mask, pid_t tracer, struct
                 return -errno;
         if (pid == 0) {
                 (void)close(hold_ours); /* or faultline's death would not end the connection */
-                run(command, mask, tracer, hold_theirs, status_write);
+                run(command, mask, tracer, streams, hold_theirs, status_write);
         }
         *ret = (struct child){.pid = pid, .hold_fd = TAKE_FD(hold_ours), .status_fd = TAKE_FD(status_read)};
         return 0;

@@ -21,11 +21,17 @@ struct child {
                 .hold_fd = -1, .status_fd = -1                                                                         \
         }
 
+/* Its standard streams: descriptors that it gets instead of ours; -1: it shares ours. Borrowed. */
+struct child_streams {
+        int fds[3];
+};
+
 /*
  * Fork the command and hold it before its execve(2). mask: the signal mask that the command gets. tracer: a process
  * that may ptrace it where the Yama security module restricts that, 0 = none. 0; -errno.
  */
-int child_start(char *const *command, const sigset_t *mask, pid_t tracer, struct child *ret) MUST_CHECK;
+int child_start(char *const *command, const sigset_t *mask, pid_t tracer, const struct child_streams *streams,
+                struct child *ret) MUST_CHECK;
 
 /* Let it execute. 0; -errno. */
 int child_release(struct child *child) MUST_CHECK;

@@ -68,31 +68,69 @@ static void receive(struct trace_command *t)
                 if (t->session.stopping)
                         trace_await_end(t);
         }
+        trace_screen_note_change(t);
         trace_flush(t);
 }
 
 /* --- the whole --- */
 
+static bool any_attached(const struct session *session)
+{
+        for (size_t i = 0; i < session->n_targets; i++)
+                if (session->targets[i].was_attached)
+                        return true;
+        return false;
+}
+
+/* A kind that ticks is not left waiting for longer; waiting for the output is another matter. */
+static int patience_ms(const struct trace_command *t)
+{
+        int tick_ms = (int)(t->kind->tick_ns / NSEC_PER_MSEC), ms = t->over ? -1 : trace_timeout_ms(t);
+
+        if (t->kind->tick && (ms < 0 || ms > tick_ms))
+                ms = tick_ms;
+        return trace_screen_patience_ms(t, ms);
+}
+
+/* Nothing more comes, but the screen may stay: whoever is traced is let go now. */
+static void notice_end(struct trace_command *t)
+{
+        if (!trace_screen_is_open(t) || (!t->over && !session_done(&t->session)))
+                return;
+        t->over = true;
+        conn_hang_up(&t->conn);
+        trace_screen_note_end(t);
+}
+
 static void step(struct trace_command *t)
 {
-        struct pollfd fds[] = {
+        enum { N_FDS = 4 };
+        struct pollfd fds[N_FDS + N_TRACE_SCREEN_FDS] = {
                 {.fd = t->conn.fd, .events = POLLIN},
                 {.fd = t->signal_fd, .events = POLLIN},
                 {.fd = t->child.status_fd, .events = POLLIN},
                 {.fd = t->output.fd, .events = 0}, /* a pipe without a reader shows as an error */
         };
+        int n;
 
-        if (poll(fds, ARRAY_SIZE(fds), trace_timeout_ms(t)) < 0 && errno != EINTR) {
+        trace_screen_poll(t, fds + N_FDS);
+        n = poll(fds, ARRAY_SIZE(fds), patience_ms(t));
+
+        if (n < 0 && errno != EINTR) {
                 say("cannot wait for faultlined: %s", strerror(errno));
                 trace_fail(t);
                 return;
         }
+        if (n == 0)
+                trace_settle(t);
         if (fds[1].revents)
                 trace_handle_signals(t);
         if (t->cancelled)
                 return;
         if (fds[0].revents)
                 receive(t);
+        if (any_attached(&t->session))
+                trace_screen_begin(t);
         trace_handle_command(t);
         if (fds[2].revents && t->command_ran)
                 trace_handle_exec_status(t);
@@ -101,11 +139,16 @@ static void step(struct trace_command *t)
                 t->quiet_end = true;
         }
         trace_check_time(t);
+        trace_tick(t);
+        notice_end(t);
+        trace_screen_run(t, fds + N_FDS);
 }
 
 static int connect_daemon(struct trace_command *t)
 {
-        const struct conn_options where = {.socket = t->options->socket, .private_daemon = t->options->private_daemon};
+        const struct conn_options where = {.socket = t->options->socket,
+                                           .private_daemon = t->options->private_daemon,
+                                           .daemon_log_fd = trace_screen_log_fd(t)};
         CLEANUP_TEXT struct text note = {0};
         int r;
 
@@ -143,14 +186,6 @@ static int start_session(struct trace_command *t)
         return 0;
 }
 
-static bool any_attached(const struct session *session)
-{
-        for (size_t i = 0; i < session->n_targets; i++)
-                if (session->targets[i].was_attached)
-                        return true;
-        return false;
-}
-
 static int exit_status(struct trace_command *t)
 {
         int command_status = 0;
@@ -180,12 +215,15 @@ static int run(struct trace_command *t)
         int r;
 
         r = trace_catch_signals(t);
+        if (r == 0 && trace_screen_init(t) < 0)
+                return EXIT_FAILURE;
         output_open(&t->output);
         t->view = t->kind->make_view(t->options, &t->output);
         if (r < 0 || !t->view) {
                 say("cannot start: %s", strerror(r < 0 ? -r : ENOMEM));
                 return EXIT_FAILURE;
         }
+        t->view->err.ascii = isatty(STDERR_FILENO) && !output_locale_is_utf8();
         if (connect_daemon(t) < 0 || trace_start_command(t) < 0)
                 return EXIT_FAILURE;
         r = start_session(t);
@@ -193,8 +231,10 @@ static int run(struct trace_command *t)
                 say("cannot start: %s", strerror(-r));
                 return EXIT_FAILURE;
         }
-        while (!t->over && !session_done(&t->session))
+        while ((!t->over && !session_done(&t->session)) || trace_screen_stays(t))
                 step(t);
+        trace_screen_end(t);
+        trace_settle(t);
         trace_flush(t);
         conn_hang_up(&t->conn);
         finish(t);
@@ -213,6 +253,7 @@ int trace_run(const struct options *options, const struct trace_kind *kind)
         };
         int status = run(&t);
 
+        trace_screen_free(&t);
         session_free(&t.session);
         child_close(&t.child);
         conn_close(&t.conn);

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -167,7 +168,7 @@ static int find_daemon(char path[PATH_MAX])
 }
 
 /* In the child: the daemon's end becomes inheritable, standard output becomes standard error. Does not return. */
-static _Noreturn void exec_daemon(const char *path, int fd)
+static _Noreturn void exec_daemon(const char *path, int fd, int log_fd)
 {
         char option[sizeof("--private=") + 12];
         char name[] = "faultlined";
@@ -176,14 +177,17 @@ static _Noreturn void exec_daemon(const char *path, int fd)
 
         (void)snprintf(option, sizeof(option), "--private=%d", fd);
         (void)setsid();
+        /* It sees our end by its socket; where its engine is stuck and does not look, this ends it within seconds. */
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
         (void)sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
-        if (fcntl(fd, F_SETFD, 0) == 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
+        if (fcntl(fd, F_SETFD, 0) == 0 && (log_fd < 0 || dup2(log_fd, STDERR_FILENO) >= 0) &&
+            dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
                 (void)execv(path, argv);
         _exit(127);
 }
 
-static int start_private(struct conn *ret, struct text *note)
+static int start_private(int log_fd, struct conn *ret, struct text *note)
 {
         CLEANUP_CLOSE int ours = -1;
         CLEANUP_CLOSE int theirs = -1;
@@ -214,7 +218,7 @@ static int start_private(struct conn *ret, struct text *note)
                 return r;
         }
         if (pid == 0)
-                exec_daemon(path, theirs);
+                exec_daemon(path, theirs, log_fd);
         return conn_adopt(TAKE_FD(ours), pid, ret);
 }
 
@@ -225,11 +229,11 @@ int conn_open(const struct conn_options *options, struct conn *ret, struct text 
         if (options->socket)
                 return open_named(options->socket, ret, note);
         if (options->private_daemon)
-                return start_private(ret, note);
+                return start_private(options->daemon_log_fd, ret, note);
         r = connect_to(CONN_SERVICE_SOCKET, &fd);
         if (r == 0)
                 return conn_adopt(fd, 0, ret);
-        if (start_private(ret, note) < 0)
+        if (start_private(options->daemon_log_fd, ret, note) < 0)
                 return -ENOENT;
         if (r != -ENOENT && r != -ECONNREFUSED)
                 text_printf(note,

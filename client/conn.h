@@ -20,6 +20,7 @@ struct conn {
 struct conn_options {
         const char *socket; /* NULL: the service if it is there, else a private daemon */
         bool private_daemon;
+        int daemon_log_fd; /* standard error of a private daemon; -1: ours. Borrowed */
 };
 
 /*

@@ -7,8 +7,6 @@
  */
 #include "client/escape.h"
 
-#include <stdbool.h>
-
 struct point_range {
         uint32_t first, last;
 };
@@ -21,7 +19,7 @@ static bool in_ranges(const struct point_range *ranges, size_t n_ranges, uint32_
         return false;
 }
 
-static bool is_safe(uint32_t point)
+bool escape_is_safe(uint32_t point)
 {
         static const struct point_range unsafe[] = {
                 {0x00, 0x1f},       /* C0 controls */
@@ -78,6 +76,20 @@ size_t utf8_decode(const char *s, size_t n_bytes, uint32_t *ret_point)
         return length;
 }
 
+uint32_t utf8_text_cells(const char *s, size_t n_bytes)
+{
+        uint32_t n_cells = 0;
+
+        for (size_t i = 0; i < n_bytes;) {
+                uint32_t point;
+                size_t length = utf8_decode(s + i, n_bytes - i, &point);
+
+                n_cells += length > 0 ? utf8_cells(point) : 1;
+                i += length > 0 ? length : 1;
+        }
+        return n_cells;
+}
+
 static uint32_t put_hex_bytes(struct text *out, const char *s, size_t n_bytes)
 {
         for (size_t i = 0; i < n_bytes; i++)
@@ -93,7 +105,7 @@ uint32_t escape_terminal(struct text *out, const char *s, size_t n_bytes)
                 uint32_t point = 0;
                 size_t length = utf8_decode(s + i, n_bytes - i, &point);
 
-                if (length == 0 || !is_safe(point)) {
+                if (length == 0 || !escape_is_safe(point) || (out->ascii && point > 0x7f)) {
                         length = MAX_OF(length, (size_t)1);
                         n_cells += put_hex_bytes(out, s + i, length);
                 } else {
@@ -125,7 +137,7 @@ void escape_json(struct text *out, const char *s, size_t n_bytes)
                 uint32_t point = 0xfffd;
                 size_t length = utf8_decode(s + i, n_bytes - i, &point);
 
-                if (length == 0 || !is_safe(point)) {
+                if (length == 0 || !escape_is_safe(point)) {
                         put_json_escape(out, point);
                 } else {
                         if (point == '"' || point == '\\')

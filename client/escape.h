@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,12 +17,18 @@
  */
 size_t utf8_decode(const char *s, size_t n_bytes, uint32_t *ret_point);
 
+/* May it be shown as it is? false: control characters, invisible and direction-changing ones. */
+bool escape_is_safe(uint32_t point);
+
 /* Terminal columns that a character takes at most. */
 unsigned int utf8_cells(uint32_t point);
+/* Of all characters of a text together; a byte that is part of none takes one. */
+uint32_t utf8_text_cells(const char *s, size_t n_bytes);
 
 /*
  * For people: bytes of control characters, of invisible and direction-changing characters and of invalid UTF-8 become
- * \xNN, a backslash becomes two. Returns the number of terminal columns that it takes at most.
+ * \xNN, and where out->ascii is set those of every other character beyond ASCII; a backslash becomes two. Returns the
+ * number of terminal columns that it takes at most.
  */
 uint32_t escape_terminal(struct text *out, const char *s, size_t n_bytes);
 

@@ -6,18 +6,24 @@
  * Columns begin at the stops of the layout. A cell that is too long pushes the next ones to the right by as much as it
  * needs, and the line finds back to the stops where it can. In a pipe nothing is ever cut; on a terminal only names are
  * shortened, and the offsets behind them stay whole. An unknown cell shows "?", one that does not apply "-".
+ *
+ * Latencies are right-aligned with their decimals below each other, so that a long one stands out by its length alone;
+ * on a terminal those from a millisecond on name their unit instead, which fits the column, and colours only add to
+ * that.
  */
 #include "client/fault_line.h"
 
 #include <string.h>
 
 #include "client/color.h"
+#include "client/figures.h"
 
 struct line_row {
         struct row row;
         struct fault_line *line;
         const struct state *state;
         const struct proto_event *event;
+        const struct fold_run *run; /* NULL: a single fault */
 };
 
 static bool shown(const struct line_row *r, enum column column)
@@ -31,7 +37,7 @@ static bool brief(const struct line_row *r, enum column column)
 }
 
 /* On to the column; false when it is not shown. */
-static bool begin_cell(struct line_row *r, enum column column)
+static inline bool begin_cell(struct line_row *r, enum column column)
 {
         if (!shown(r, column))
                 return false;
@@ -74,19 +80,52 @@ static void put_time(struct line_row *r)
         char *end = digits + sizeof(digits);
         char *begin = format_since(end, r->state, r->event->time_ns);
 
+        if (!shown(r, COLUMN_TIME))
+                return;
         row_put_right(&r->row, end_of(r, COLUMN_TIME), begin, (size_t)(end - begin));
+}
+
+/* Of one fault, or the longest of a run. */
+static uint64_t latency_of(const struct line_row *r)
+{
+        if (!r->run)
+                return r->event->latency_ns;
+        return r->run->sum.n_timed > 0 ? r->run->sum.max_ns : PROTO_UNKNOWN;
+}
+
+static const char *latency_color(uint64_t ns)
+{
+        if (ns >= 10 * NSEC_PER_MSEC)
+                return COLOR_BOLD_RED;
+        if (ns >= NSEC_PER_MSEC)
+                return COLOR_BOLD_YELLOW;
+        if (ns >= 100 * NSEC_PER_USEC)
+                return COLOR_BOLD;
+        return ns < NSEC_PER_USEC ? COLOR_DIM : COLOR_NONE;
 }
 
 static void put_latency(struct line_row *r)
 {
         char digits[SINCE_MAX_BYTES];
         char *end = digits + sizeof(digits), *begin = end - 1;
+        uint64_t ns = latency_of(r);
+        const char *color = r->line->color && ns != PROTO_UNKNOWN ? latency_color(ns) : COLOR_NONE;
 
-        if (r->event->latency_ns == PROTO_UNKNOWN)
-                *begin = '-';
-        else
-                begin = format_decimal(end, r->event->latency_ns, 3);
-        row_put_right(&r->row, end_of(r, COLUMN_LATENCY), begin, (size_t)(end - begin));
+        if (color[0])
+                text_put_string(r->row.out, color);
+        if (ns >= NSEC_PER_MSEC && ns != PROTO_UNKNOWN && r->row.limit != ROW_ENDLESS) {
+                const struct figure figure = figure_time(ns);
+
+                row_put_right(&r->row, end_of(r, COLUMN_LATENCY), figure.text, figure.n_bytes);
+        } else {
+                if (ns == PROTO_UNKNOWN)
+                        *begin = '-';
+                else
+                        begin = format_decimal(end, ns, 3);
+                row_put_right(&r->row, end_of(r, COLUMN_LATENCY), begin, (size_t)(end - begin));
+        }
+        if (color[0])
+                text_put_string(r->row.out, COLOR_RESET);
 }
 
 static void put_size(struct line_row *r)
@@ -114,25 +153,21 @@ static void put_frame(struct line_row *r)
 
         if (!begin_cell(r, COLUMN_FRAME))
                 return;
-        if (after == PROTO_UNKNOWN) {
+        if (after == PROTO_UNKNOWN || r->run) {
                 row_put_ascii(&r->row, "-", 1);
                 return;
         }
         if (before != PROTO_UNKNOWN && before != 0 && before != after) {
                 row_put_hex(&r->row, before);
-                row_put(&r->row, arrow, sizeof(arrow) - 1, 1);
+                if (r->row.out->ascii)
+                        row_put_ascii(&r->row, "->", 2);
+                else
+                        row_put(&r->row, arrow, sizeof(arrow) - 1, 1);
         }
         row_put_hex(&r->row, after);
 }
 
 /* --- words --- */
-
-static const struct word *word_of(const struct word *words, size_t n_words, unsigned int number)
-{
-        static const struct word unknown = {.text = "?", .color = COLOR_NONE, .n_bytes = 1, .letter = '?'};
-
-        return number < n_words ? &words[number] : &unknown;
-}
 
 static void put_word(struct line_row *r, enum column column, const struct word *word, const char *mark)
 {
@@ -146,21 +181,21 @@ static void put_word(struct line_row *r, enum column column, const struct word *
         if (brief(r, column) && word->letter)
                 row_put_ascii(&r->row, &word->letter, 1);
         else
-                row_put_ascii(&r->row, word->text, word->n_bytes);
-        row_put_ascii(&r->row, mark, strlen(mark));
+                row_put_short(&r->row, word->text, word->n_bytes);
+        if (mark[0])
+                row_put_ascii(&r->row, mark, strlen(mark));
         if (color)
                 text_put_string(r->row.out, COLOR_RESET);
 }
 
 static void put_words(struct line_row *r)
 {
-        const struct fault_line *line = r->line;
+        const struct words *words = &r->line->words;
         const struct proto_event *event = r->event;
 
-        put_word(r, COLUMN_OUTCOME, word_of(line->outcomes, N_OUTCOMES, event->outcome), "");
-        put_word(r, COLUMN_CAUSE, word_of(line->causes, N_CAUSES, event->cause),
-                 event->flags & PROTO_EVENT_INFERRED ? "~" : "");
-        put_word(r, COLUMN_ACCESS, word_of(line->accesses, N_ACCESSES, event->access),
+        put_word(r, COLUMN_OUTCOME, words_outcome(words, event->outcome), "");
+        put_word(r, COLUMN_CAUSE, words_cause(words, event->cause), event->flags & PROTO_EVENT_INFERRED ? "~" : "");
+        put_word(r, COLUMN_ACCESS, words_access(words, event->access),
                  event->flags & PROTO_EVENT_KERNEL_MODE ? ":k" : "");
 }
 
@@ -182,7 +217,7 @@ static void put_thread(struct line_row *r)
                 put_memo(&r->row, thread ? names_of_thread(&r->line->names, thread) : names_unknown(), ROW_ENDLESS);
         if (begin_cell(r, COLUMN_COMM))
                 put_memo(&r->row, thread ? names_of_comm(&r->line->names, r->state, thread) : names_unknown(),
-                         ROW_ENDLESS);
+                         layout_room(&r->line->layout, COLUMN_COMM, r->row.used));
 }
 
 /* A name and how far behind its beginning. */
@@ -233,17 +268,28 @@ static struct position place_of(struct line_row *r)
         return at;
 }
 
-static void put_place(struct line_row *r)
+static bool fits(const struct position *at, uint32_t room)
 {
-        struct position at;
+        char digits[TEXT_HEX_MAX_BYTES + 1];
+        char *end = digits + sizeof(digits);
 
-        if (!begin_cell(r, COLUMN_PLACE))
-                return;
-        at = place_of(r);
-        if (at.name == names_unknown() && r->event->place == 0 && r->event->map == 0)
+        return at->name->n_cells + (uint32_t)(end - format_offset(end, at)) <= room;
+}
+
+/* Without the column of addresses the place stands for it; with it, the offset of a run goes before the name does. */
+static void put_place(struct line_row *r, uint32_t room)
+{
+        bool has_address = shown(r, COLUMN_ADDRESS);
+        struct position at = place_of(r);
+
+        if (at.name == names_unknown() && !has_address) {
+                row_put_hex(&r->row, r->event->addr);
+        } else if (at.name == names_unknown() && r->event->place == 0 && r->event->map == 0) {
                 row_put_ascii(&r->row, "-", 1);
-        else
-                put_position(&r->row, &at, layout_room(&r->line->layout, COLUMN_PLACE, r->row.used));
+        } else {
+                at.has_offset = at.has_offset && (!r->run || !has_address || fits(&at, room));
+                put_position(&r->row, &at, room);
+        }
 }
 
 static void put_code_part(struct line_row *r, uint32_t id, uint64_t ip, uint32_t room)
@@ -252,7 +298,7 @@ static void put_code_part(struct line_row *r, uint32_t id, uint64_t ip, uint32_t
 
         if (place && place->image != 0) {
                 const struct position at = {.name = names_of_code(&r->line->names, r->state, place),
-                                            .has_offset = ip != 0,
+                                            .has_offset = ip != 0 && (!r->run || r->run->one_ip),
                                             .addr = ip,
                                             .base = place->base};
 
@@ -278,9 +324,18 @@ static void put_kernel_code(struct line_row *r, uint32_t room)
                 put_code_part(r, r->event->code, ip, room);
 }
 
+static void put_from(struct row *row)
+{
+        static const char arrow[] = "\xe2\x86\x90 "; /* U+2190, to the left */
+
+        if (row->out->ascii)
+                row_put_ascii(row, "<- ", 3);
+        else
+                row_put(row, arrow, sizeof(arrow) - 1, 2);
+}
+
 static void put_code(struct line_row *r)
 {
-        static const char arrow[] = " \xe2\x86\x90 "; /* U+2190, to the left */
         const struct proto_event *event = r->event;
         const struct layout *layout = &r->line->layout;
         uint32_t room;
@@ -298,14 +353,84 @@ static void put_code(struct line_row *r)
         }
         if (room >= BOTH_CODES_CELLS) {
                 put_kernel_code(r, room == ROW_ENDLESS ? room : room / 2 - 1);
-                row_put(&r->row, arrow, sizeof(arrow) - 1, 3);
-        } else {
-                row_put(&r->row, arrow + 1, sizeof(arrow) - 2, 2);
+                row_put_ascii(&r->row, " ", 1);
         }
+        put_from(&r->row);
         put_code_part(r, event->caller, event->caller_ip, layout_room(layout, COLUMN_CODE, r->row.used));
 }
 
+/* --- runs --- */
+
+enum {
+        RUN_BYTES_MAX = 2 * FIGURE_BYTES_MAX,
+        RUN_CODE_CELLS = 10 /* less of a name says nothing */,
+        RUN_PLACE_CELLS = 5
+};
+
+/* "x 512 pages, 2.1 ms"; returns its length. */
+static uint32_t format_run(char run_text[static RUN_BYTES_MAX], const struct measure *sum)
+{
+        const struct figure time = figure_time(sum->time_ns);
+        char digits[TEXT_U64_MAX_BYTES];
+        char *end = digits + sizeof(digits), *begin = text_format_u64(end, sum->count), *at = run_text;
+
+        at = mempcpy(at, "x ", 2);
+        at = mempcpy(at, begin, (size_t)(end - begin));
+        at = mempcpy(at, " pages", 6);
+        if (sum->n_timed > 0) {
+                at = mempcpy(at, ", ", 2);
+                at = mempcpy(at, time.text, time.n_bytes);
+        }
+        return (uint32_t)(at - run_text);
+}
+
+/*
+ * How often and how long stands behind the place, in its column where that has room for it, else the code moves on, and
+ * on the narrowest terminals it is what is left out.
+ */
+static void put_run_names(struct line_row *r)
+{
+        char run_text[RUN_BYTES_MAX];
+        uint32_t n_run = format_run(run_text, &r->run->sum), room, left;
+
+        if (!begin_cell(r, COLUMN_PLACE))
+                return;
+        room = layout_room_for_names(&r->line->layout, r->row.used);
+        if (room < n_run + 1 + RUN_PLACE_CELLS) /* how many, then, and nothing more of it */
+                n_run = (uint32_t)((const char *)memchr(run_text + 2, ' ', n_run - 2) - run_text);
+        left = room == ROW_ENDLESS ? room : room > n_run + 1 ? room - n_run - 1 : 1;
+        put_place(r, room == ROW_ENDLESS || left < 2 * RUN_CODE_CELLS ? left : left / 2);
+        row_put_ascii(&r->row, " ", 1);
+        if (r->line->color)
+                text_put_string(r->row.out, COLOR_BOLD);
+        row_put_ascii(&r->row, run_text, n_run);
+        if (r->line->color)
+                text_put_string(r->row.out, COLOR_RESET);
+        if (layout_room_for_names(&r->line->layout, r->row.used) > RUN_CODE_CELLS)
+                put_code(r);
+}
+
 /* --- the line --- */
+
+static void put_line(struct line_row *r)
+{
+        put_time(r);
+        put_thread(r);
+        put_latency(r);
+        put_words(r);
+        if (begin_cell(r, COLUMN_ADDRESS))
+                row_put_hex(&r->row, r->event->addr);
+        put_size(r);
+        if (r->run) {
+                put_run_names(r);
+        } else {
+                if (begin_cell(r, COLUMN_PLACE))
+                        put_place(r, layout_room(&r->line->layout, COLUMN_PLACE, r->row.used));
+                put_code(r);
+        }
+        put_frame(r);
+        text_put_char(r->row.out, '\n');
+}
 
 void fault_line_put(struct fault_line *line, struct text *out, const struct state *state,
                     const struct proto_event *event)
@@ -313,75 +438,25 @@ void fault_line_put(struct fault_line *line, struct text *out, const struct stat
         struct line_row r = {
                 .row = {.out = out, .limit = line->layout.limit}, .line = line, .state = state, .event = event};
 
-        put_time(&r);
-        put_thread(&r);
-        put_latency(&r);
-        put_words(&r);
-        if (begin_cell(&r, COLUMN_ADDRESS))
-                row_put_hex(&r.row, event->addr);
-        put_size(&r);
-        put_place(&r);
-        put_code(&r);
-        put_frame(&r);
-        text_put_char(out, '\n');
+        put_line(&r);
 }
 
-/* --- the words --- */
-
-static const char *cause_color(unsigned int cause)
+void fault_line_put_run(struct fault_line *line, struct text *out, const struct fold_run *run)
 {
-        switch (cause) {
-        case CAUSE_COW_COPY:
-        case CAUSE_FILE_COW:
-        case CAUSE_MKWRITE:
-                return COLOR_CYAN;
-        case CAUSE_FILE_MAJOR:
-        case CAUSE_SWAP_IN:
-        case CAUSE_USERFAULT:
-        case CAUSE_NUMA_HINT:
-                return COLOR_YELLOW;
-        case CAUSE_ZERO_FILL:
-        case CAUSE_STACK_GROW:
-                return COLOR_GREEN;
-        case CAUSE_UNMAPPED:
-        case CAUSE_ACCESS_DENIED:
-        case CAUSE_GUARD_PAGE:
-        case CAUSE_STACK_OVERFLOW:
-        case CAUSE_BEYOND_EOF:
-        case CAUSE_KERNEL_ADDRESS:
-                return COLOR_RED;
-        default:
-                return COLOR_NONE;
-        }
-}
+        struct line_row r = {.row = {.out = out, .limit = line->layout.limit},
+                             .line = line,
+                             .state = run->state,
+                             .event = &run->event,
+                             .run = run};
 
-static const char *outcome_color(unsigned int outcome)
-{
-        return outcome == OUTCOME_MAJOR ? COLOR_YELLOW : outcome == OUTCOME_FAILED ? COLOR_RED : COLOR_NONE;
-}
-
-static struct word word(const char *text, const char *color, char letter)
-{
-        const char *known = text ? text : "?";
-
-        return (struct word){.text = known, .color = color, .n_bytes = (uint32_t)strlen(known), .letter = letter};
+        put_line(&r);
 }
 
 void fault_line_init(struct fault_line *line, bool color)
 {
-        static const char outcome_letters[N_OUTCOMES + 1] =
-                "? MFIEO"; /* the usual one is blank: the others stand out */
-        static const char access_letters[N_ACCESSES + 1] = "-rwx";
-
         *line = (struct fault_line){.color = color};
         layout_fit(&line->layout, 0, false);
-        for (unsigned int i = 0; i < N_OUTCOMES; i++)
-                line->outcomes[i] =
-                        word(i == OUTCOME_NONE ? "incomplete" : outcome_text(i), outcome_color(i), outcome_letters[i]);
-        for (unsigned int i = 0; i < N_CAUSES; i++)
-                line->causes[i] = word(cause_text(i), cause_color(i), '\0');
-        for (unsigned int i = 0; i < N_ACCESSES; i++)
-                line->accesses[i] = word(i == ACCESS_UNKNOWN ? "-" : access_text(i), COLOR_NONE, access_letters[i]);
+        words_init(&line->words);
 }
 
 void fault_line_free(struct fault_line *line)

@@ -2,24 +2,17 @@
 /* One fault as a line of columns for people. Pure. */
 #pragma once
 
+#include "client/fold.h"
 #include "client/layout.h"
 #include "client/names.h"
+#include "client/words.h"
 #include "proto/proto.h"
-
-struct word { /* of the vocabulary, as a cell */
-        const char *text;
-        const char *color;
-        uint32_t n_bytes;
-        char letter; /* instead of the text where there is little room */
-};
 
 struct fault_line {
         struct names names;
         struct layout layout;
         bool color;
-        struct word outcomes[N_OUTCOMES];
-        struct word causes[N_CAUSES];
-        struct word accesses[N_ACCESSES];
+        struct words words;
 };
 
 /* The layout is that of a pipe. */
@@ -29,6 +22,9 @@ void fault_line_free(struct fault_line *line); /* contents */
 /* Appends the line with its newline. */
 void fault_line_put(struct fault_line *line, struct text *out, const struct state *state,
                     const struct proto_event *event);
+
+/* The same for a run of more than one fault: its first one, how many pages it was, what it took, and the longest. */
+void fault_line_put_run(struct fault_line *line, struct text *out, const struct fold_run *run);
 
 #define SINCE_MAX_BYTES (TEXT_U64_MAX_BYTES + 4) /* and a sign, a point, a leading zero */
 

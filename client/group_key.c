@@ -2,8 +2,13 @@
 /*
  * A key is what its row will show, so that two rows never look the same. Offsets are left out, but for those of stacks,
  * where they tell one call from the next; addresses too, because they differ from process to process.
+ *
+ * A key is made once for its definitions and then known by their ids. So what definitions keep rendered is left to the
+ * view that shows faults: it may keep something else there than the names of the text view.
  */
 #include "client/group_key.h"
+
+#include <stdlib.h>
 
 #include "client/row.h"
 #include "client/stack_text.h"
@@ -28,11 +33,18 @@ void group_key_ids(enum group_by by, const struct proto_event *event, uint32_t r
                 first = event->place;
                 second = event->map;
                 break;
+        case GROUP_IMAGE:
+                first = event->place;
+                second = event->map;
+                break;
         case GROUP_THREAD:
+        case GROUP_PROCESS:
                 first = event->thread;
                 break;
         case GROUP_STACK:
                 first = event->stack;
+                break;
+        case N_GROUP_BY:
                 break;
         }
         ret_ids[0] = first;
@@ -47,34 +59,53 @@ static void put_memo(struct text *out, const struct memo *memo)
                 text_put_char(out, '?');
 }
 
-static void put_code(struct names *names, struct text *out, const struct state *state, const struct proto_event *event)
+/* name: names_of_place() or one like it. */
+static void put_place_name(struct names *names, struct text *out, const struct state *state,
+                           const struct dict_place *place,
+                           const struct memo *(*name)(struct names *, const struct state *, struct dict_place *))
 {
-        struct dict_place *code = state_place(state, event->code), *caller = state_place(state, event->caller);
+        struct dict_place copy = {
+                .image = place->image, .section = place->section, .symbol = place->symbol, .base = place->base};
 
-        put_memo(out, code ? names_of_code(names, state, code) : names_unknown());
-        if (!caller)
-                return;
-        text_put_string(out, " \u2190 ");
-        put_memo(out, names_of_code(names, state, caller));
+        put_memo(out, name(names, state, &copy));
+        free(copy.memo.data);
+        free(copy.code.data);
 }
 
-static void put_map(struct names *names, struct text *out, const struct state *state, const struct proto_event *event)
+static void put_code(struct names *names, struct text *out, const struct state *state, const struct proto_event *event)
 {
-        struct dict_map *map = state_map(state, event->map);
+        const struct dict_place *code = state_place(state, event->code), *caller = state_place(state, event->caller);
 
-        put_memo(out, map ? names_of_map(names, state, map) : names_unknown());
+        if (code)
+                put_place_name(names, out, state, code, names_of_code);
+        else
+                text_put_char(out, '?');
+        if (!caller)
+                return;
+        text_put_string(out, out->ascii ? " <- " : " \u2190 ");
+        put_place_name(names, out, state, caller, names_of_code);
+}
+
+static void put_map(struct text *out, const struct state *state, const struct proto_event *event)
+{
+        const struct dict_map *map = state_map(state, event->map);
+
+        if (map && map->path)
+                names_put_base_name(out, state, map->path);
+        else
+                text_put_string(out, map ? "anon" : "?");
 }
 
 /* Where neither section nor symbol is known, the map is the place. */
 static void put_place(enum group_by by, struct names *names, struct text *out, const struct state *state,
                       const struct proto_event *event)
 {
-        struct dict_place *place = state_place(state, event->place);
+        const struct dict_place *place = state_place(state, event->place);
 
         if (!place || place->image == 0 || (place->section == 0 && place->symbol == 0)) {
-                put_map(names, out, state, event);
+                put_map(out, state, event);
         } else if (by == GROUP_SYMBOL) {
-                put_memo(out, names_of_place(names, state, place));
+                put_place_name(names, out, state, place, names_of_place);
         } else {
                 names_put_base_name(out, state, place->image);
                 text_put_char(out, '/');
@@ -85,13 +116,42 @@ static void put_place(enum group_by by, struct names *names, struct text *out, c
 static void put_thread(struct names *names, struct text *out, const struct state *state,
                        const struct proto_event *event)
 {
-        struct dict_thread *thread = state_thread(state, event->thread);
+        const struct dict_thread *thread = state_thread(state, event->thread);
+        struct dict_thread copy = {0};
 
-        put_memo(out, thread ? names_of_thread(names, thread) : names_unknown());
-        if (!thread)
+        if (!thread) {
+                text_put_char(out, '?');
                 return;
+        }
+        copy.pid = thread->pid;
+        copy.tid = thread->tid;
+        copy.comm = thread->comm;
+        put_memo(out, names_of_thread(names, &copy));
         text_put_char(out, ' ');
-        put_memo(out, names_of_comm(names, state, thread));
+        put_memo(out, names_of_comm(names, state, &copy));
+        free(copy.memo.data);
+        free(copy.name.data);
+}
+
+/* What no image is behind goes by the map. */
+static void put_image(struct text *out, const struct state *state, const struct proto_event *event)
+{
+        const struct dict_place *place = state_place(state, event->place);
+
+        if (place && place->image)
+                names_put_base_name(out, state, place->image);
+        else
+                put_map(out, state, event);
+}
+
+static void put_process(struct text *out, const struct state *state, const struct proto_event *event)
+{
+        const struct dict_thread *thread = state_thread(state, event->thread);
+
+        if (thread)
+                text_put_i64(out, thread->pid);
+        else
+                text_put_char(out, '?');
 }
 
 void group_key_put(enum group_by by, struct names *names, struct text *out, const struct state *state,
@@ -108,17 +168,25 @@ void group_key_put(enum group_by by, struct names *names, struct text *out, cons
                 put_code(names, out, state, event);
                 break;
         case GROUP_MAP:
-                put_map(names, out, state, event);
+                put_map(out, state, event);
                 break;
         case GROUP_SECTION:
         case GROUP_SYMBOL:
                 put_place(by, names, out, state, event);
                 break;
+        case GROUP_IMAGE:
+                put_image(out, state, event);
+                break;
         case GROUP_THREAD:
                 put_thread(names, out, state, event);
                 break;
+        case GROUP_PROCESS:
+                put_process(out, state, event);
+                break;
         case GROUP_STACK:
                 stack_text_put(names, out, state, event->stack, ROW_ENDLESS);
+                break;
+        case N_GROUP_BY:
                 break;
         }
 }

@@ -35,6 +35,12 @@ void json_put_string(struct text *out, const char *key, const struct proto_strin
                 json_put_bytes(out, key, string->data, string->n_bytes);
 }
 
+void json_put_bool(struct text *out, const char *key, bool value)
+{
+        json_put_key(out, key);
+        text_put_string(out, value ? "true" : "false");
+}
+
 void json_put_number(struct text *out, const char *key, uint64_t value)
 {
         json_put_key(out, key);

@@ -13,6 +13,7 @@ void json_put_key(struct text *out, const char *key);
 void json_put_word(struct text *out, const char *key, const char *word); /* not escaped: a word of our own */
 void json_put_bytes(struct text *out, const char *key, const char *bytes, size_t n_bytes);
 void json_put_string(struct text *out, const char *key, const struct proto_string *string); /* absent when empty */
+void json_put_bool(struct text *out, const char *key, bool value);
 void json_put_number(struct text *out, const char *key, uint64_t value);
 void json_put_signed(struct text *out, const char *key, int64_t value);
 void json_put_address(struct text *out, const char *key, uint64_t value);

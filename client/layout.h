@@ -34,8 +34,11 @@ struct layout {
 /* n_cells: the terminal's width; 0: no terminal. several: lines of more than one process, which they must name. */
 void layout_fit(struct layout *ret, uint32_t n_cells, bool several);
 
-/* The titles, with the newline. */
-void layout_put_header(const struct layout *layout, struct text *out);
+/* The titles, in bold or not, with the newline. */
+void layout_put_header(const struct layout *layout, bool bold, struct text *out);
+
+/* Cells for both names, PLACE and CODE, of what begins at `used`; ROW_ENDLESS: any number. */
+uint32_t layout_room_for_names(const struct layout *layout, uint32_t used);
 
 /* Cells for what begins at `used` in this column so that the next one keeps its place. */
 uint32_t layout_room(const struct layout *layout, enum column column, uint32_t used);

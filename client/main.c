@@ -4,8 +4,11 @@
 #include <stdio.h>
 
 #include "client/cmd_flame.h"
+#include "client/cmd_maps.h"
 #include "client/cmd_stat.h"
+#include "client/cmd_top.h"
 #include "client/cmd_trace.h"
+#include "client/cmd_walk.h"
 #include "client/options.h"
 
 enum { EXIT_USAGE = 2 };
@@ -62,6 +65,12 @@ int main(int argc, char **argv)
                 return cmd_stat(&options);
         case ACTION_FLAME:
                 return cmd_flame(&options);
+        case ACTION_TOP:
+                return cmd_top(&options);
+        case ACTION_MAPS:
+                return options.live ? cmd_top(&options) : cmd_maps(&options);
+        case ACTION_WALK:
+                return cmd_walk(&options);
         case ACTION_TRACE:
                 break;
         }

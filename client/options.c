@@ -12,66 +12,8 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "client/option_table.h"
 #include "client/option_values.h"
-
-enum option_code {
-        OPTION_PID = 'p',
-        OPTION_UNIT = 'u',
-        OPTION_FOLLOW = 'f',
-        OPTION_HELP = 'h',
-        OPTION_FILE = 'o',
-        OPTION_DETAIL = 256,
-        OPTION_PTRACE,
-        OPTION_UNMAPS,
-        OPTION_STACK,
-        OPTION_LINES,
-        OPTION_NO_DEMANGLE,
-        OPTION_BY,
-        OPTION_TOP,
-        OPTION_WEIGHT,
-        OPTION_FORMAT,
-        OPTION_OUTCOME,
-        OPTION_CAUSE,
-        OPTION_ACCESS,
-        OPTION_MAP,
-        OPTION_MIN_LATENCY,
-        OPTION_DURATION,
-        OPTION_COUNT,
-        OPTION_SOCKET,
-        OPTION_PRIVATE,
-        OPTION_COLOR,
-        OPTION_VERSION,
-        OPTION_RESERVED,
-};
-
-static const struct option long_options[] = {
-        {"unit", required_argument, NULL, OPTION_UNIT},
-        {"follow", no_argument, NULL, OPTION_FOLLOW},
-        {"ptrace", required_argument, NULL, OPTION_PTRACE},
-        {"unmaps", no_argument, NULL, OPTION_UNMAPS},
-        {"stack", optional_argument, NULL, OPTION_STACK},
-        {"lines", no_argument, NULL, OPTION_LINES},
-        {"no-demangle", no_argument, NULL, OPTION_NO_DEMANGLE},
-        {"detail", required_argument, NULL, OPTION_DETAIL},
-        {"by", required_argument, NULL, OPTION_BY},
-        {"top", required_argument, NULL, OPTION_TOP},
-        {"weight", required_argument, NULL, OPTION_WEIGHT},
-        {"format", required_argument, NULL, OPTION_FORMAT},
-        {"outcome", required_argument, NULL, OPTION_OUTCOME},
-        {"cause", required_argument, NULL, OPTION_CAUSE},
-        {"access", required_argument, NULL, OPTION_ACCESS},
-        {"map", required_argument, NULL, OPTION_MAP},
-        {"min-latency", required_argument, NULL, OPTION_MIN_LATENCY},
-        {"duration", required_argument, NULL, OPTION_DURATION},
-        {"count", required_argument, NULL, OPTION_COUNT},
-        {"socket", required_argument, NULL, OPTION_SOCKET},
-        {"private", no_argument, NULL, OPTION_PRIVATE},
-        {"color", required_argument, NULL, OPTION_COLOR},
-        {"version", no_argument, NULL, OPTION_VERSION},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {"lossless", no_argument, NULL, OPTION_RESERVED},
-        {0},
-};
 
 /* --- values --- */
 
@@ -100,9 +42,9 @@ static int parse_ptrace(struct options *options, const char *word, struct text *
 
 static int parse_format(struct options *options, const char *word, struct text *complaint)
 {
-        static const char *const choices[] = {[FORMAT_TEXT] = "text", [FORMAT_JSON] = "json"};
-        unsigned int choice;
-        int r = option_parse_choice("format", word, choices, ARRAY_SIZE(choices), &choice, complaint);
+        static const char *const choices[] = {[FORMAT_TEXT] = "text", [FORMAT_JSON] = "json", [FORMAT_CSV] = "csv"};
+        unsigned int n_choices = options->action == ACTION_STAT ? ARRAY_SIZE(choices) : FORMAT_CSV, choice;
+        int r = option_parse_choice("format", word, choices, n_choices, &choice, complaint);
 
         if (r == 0)
                 options->format = (enum output_format)choice;
@@ -136,25 +78,44 @@ static int parse_map(struct options *options, const char *glob, struct text *com
 const char *group_by_text(unsigned int by)
 {
         static const char *const words[] = {
-                [GROUP_CAUSE] = "cause",     [GROUP_CODE] = "code",     [GROUP_MAP] = "map",
-                [GROUP_SECTION] = "section", [GROUP_SYMBOL] = "symbol", [GROUP_THREAD] = "thread",
-                [GROUP_STACK] = "stack",
+                [GROUP_CAUSE] = "cause",   [GROUP_MAP] = "map",         [GROUP_SECTION] = "section",
+                [GROUP_SYMBOL] = "symbol", [GROUP_CODE] = "code",       [GROUP_THREAD] = "thread",
+                [GROUP_IMAGE] = "image",   [GROUP_PROCESS] = "process", [GROUP_STACK] = "stack",
         };
 
         return by < ARRAY_SIZE(words) ? words[by] : NULL;
 }
 
-static int parse_by(struct options *options, const char *word, struct text *complaint)
+static int add_by(struct options *options, unsigned int by, struct text *complaint)
 {
-        const char *choices[GROUP_STACK + 1];
-        unsigned int choice;
-        int r;
+        for (size_t i = 0; i < options->n_by; i++)
+                if (options->by[i] == by)
+                        return 0;
+        if (options->action == ACTION_TOP && options->n_by == 1) {
+                text_put_string(complaint, "--by: top shows one table; its keys switch to the others");
+                return -EINVAL;
+        }
+        options->by[options->n_by++] = (enum group_by)by;
+        return 0;
+}
+
+static int parse_by(struct options *options, const char *list, struct text *complaint)
+{
+        const char *choices[N_GROUP_BY];
+        int r = 0;
 
         for (unsigned int i = 0; i < ARRAY_SIZE(choices); i++)
                 choices[i] = group_by_text(i);
-        r = option_parse_choice("by", word, choices, ARRAY_SIZE(choices), &choice, complaint);
-        if (r == 0)
-                options->by = (enum group_by)choice;
+        for (const char *word = list, *end; r == 0 && word; word = *end ? end + 1 : NULL) {
+                CLEANUP_FREE char *copy = NULL;
+                unsigned int choice;
+
+                end = strchrnul(word, ',');
+                copy = strndup(word, (size_t)(end - word));
+                r = copy ? option_parse_choice("by", copy, choices, ARRAY_SIZE(choices), &choice, complaint) : -ENOMEM;
+                if (r == 0)
+                        r = add_by(options, choice, complaint);
+        }
         return r;
 }
 
@@ -279,28 +240,38 @@ static int apply_stack(struct options *options, int code, struct text *complaint
 /* What is made of the faults, by the commands that gather them. */
 static int apply_gathering(struct options *options, int code, struct text *complaint)
 {
-        bool is_stat = options->action == ACTION_STAT, is_flame = options->action == ACTION_FLAME;
-
-        if (code == OPTION_WEIGHT && (is_stat || is_flame))
+        switch (code) {
+        case OPTION_WEIGHT:
                 return parse_weight(options, optarg, complaint);
-        if (code == OPTION_FILE && is_flame)
+        case OPTION_FILE:
                 return parse_file(options, optarg, complaint);
-        if (code == OPTION_BY && is_stat)
+        case OPTION_BY:
                 return parse_by(options, optarg, complaint);
-        if (code == OPTION_TOP && is_stat)
+        case OPTION_INTERVAL:
+                return option_parse_time("interval", optarg, NSEC_PER_SEC, &options->interval_ns, complaint);
+        case OPTION_NO_FOLD:
+                options->no_fold = true;
+                return 0;
+        case OPTION_LIVE:
+                options->live = true;
+                return 0;
+        default:
                 return option_parse_count("top", "groups", optarg, &options->top, complaint);
-        text_put_string(complaint, code == OPTION_WEIGHT ? "--weight belongs to faultline stat and faultline flame"
-                                   : code == OPTION_FILE ? "-o belongs to faultline flame"
-                                   : code == OPTION_BY   ? "--by belongs to faultline stat"
-                                                         : "--top belongs to faultline stat");
-        return -EINVAL;
+        }
 }
 
 static int apply_option(struct options *options, int code, char **argv, struct text *complaint)
 {
+        int r = option_check_command(options, code, complaint);
+
+        if (r < 0)
+                return r;
         switch (code) {
         case OPTION_BY:
         case OPTION_TOP:
+        case OPTION_INTERVAL:
+        case OPTION_NO_FOLD:
+        case OPTION_LIVE:
         case OPTION_WEIGHT:
         case OPTION_FILE:
                 return apply_gathering(options, code, complaint);
@@ -349,28 +320,13 @@ static int apply_option(struct options *options, int code, char **argv, struct t
         }
 }
 
-static bool find_command(const char *word, enum options_action *ret)
-{
-        static const struct {
-                const char *word;
-                enum options_action action;
-        } commands[] = {{"trace", ACTION_TRACE}, {"stat", ACTION_STAT}, {"flame", ACTION_FLAME}};
-
-        for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-                if (strcmp(word, commands[i].word) == 0) {
-                        *ret = commands[i].action;
-                        return true;
-                }
-        return false;
-}
-
 /* Words that name commands, where none may stand. 0: none of them. */
 static int check_first_word(const char *word, struct text *complaint)
 {
-        static const char *const later[] = {"top", "maps", "walk", "record", "replay", "export", "status"};
+        static const char *const later[] = {"record", "replay", "export", "status"};
         enum options_action action;
 
-        if (find_command(word, &action)) {
+        if (option_find_command(word, &action)) {
                 text_printf(complaint, "the command comes first: faultline %s TARGET ...", word);
                 return -EINVAL;
         }
@@ -378,6 +334,17 @@ static int check_first_word(const char *word, struct text *complaint)
                 if (strcmp(word, later[i]) == 0)
                         return complain_unavailable(complaint, word);
         return 0;
+}
+
+static int check_daemon(const struct options *options, struct text *complaint)
+{
+        if (options->socket && options->private_daemon)
+                text_put_string(complaint, "--socket and --private together; use one or the other");
+        else if (options->socket && !*options->socket)
+                text_put_string(complaint, "--socket: the path is empty");
+        else
+                return 0;
+        return -EINVAL;
 }
 
 static int check_target(const struct options *options, struct text *complaint)
@@ -390,12 +357,8 @@ static int check_target(const struct options *options, struct text *complaint)
                 text_put_string(complaint, "-p and -u together; trace one or the other");
         else if (!has_pids && !has_unit && !options->command)
                 text_put_string(complaint, "nothing to trace; write -p PID, -u UNIT or -- COMMAND");
-        else if (options->socket && options->private_daemon)
-                text_put_string(complaint, "--socket and --private together; use one or the other");
-        else if (options->socket && !*options->socket)
-                text_put_string(complaint, "--socket: the path is empty");
         else
-                return 0;
+                return check_daemon(options, complaint);
         return -EINVAL;
 }
 
@@ -430,10 +393,32 @@ static int complain_stray_word(const char *word, struct text *complaint)
         return -EINVAL;
 }
 
+/* faultline maps PID, faultline walk PID ADDRESS|SYMBOL: the words behind the options. */
+static int parse_process(int argc, char **argv, struct options *options, struct text *complaint)
+{
+        bool is_walk = options->action == ACTION_WALK;
+        int n_words = is_walk ? 2 : 1, r;
+
+        if (argc - optind != n_words) {
+                text_printf(complaint, "write faultline %s", is_walk ? "walk PID ADDRESS|SYMBOL" : "maps [--live] PID");
+                return -EINVAL;
+        }
+        r = option_parse_pids(options, argv[optind], complaint);
+        if (r == 0 && options->n_pids != 1) {
+                text_put_string(complaint, "one process at a time");
+                r = -EINVAL;
+        }
+        if (is_walk)
+                options->where = argv[optind + 1];
+        return r < 0 ? r : check_daemon(options, complaint);
+}
+
 static int parse_rest(int argc, char **argv, bool separated, struct options *options, struct text *complaint)
 {
         int r;
 
+        if (options->action == ACTION_MAPS || options->action == ACTION_WALK)
+                return parse_process(argc, argv, options, complaint);
         if (optind < argc && !separated)
                 return complain_stray_word(argv[optind], complaint);
         if (optind < argc)
@@ -449,8 +434,11 @@ static int parse_rest(int argc, char **argv, bool separated, struct options *opt
 /* What is not asked for by itself but needed for what is. */
 static void imply(struct options *options)
 {
-        if (options->stack_bytes == 0 && (options->lines || options->action == ACTION_FLAME ||
-                                          (options->action == ACTION_STAT && options->by == GROUP_STACK)))
+        bool by_stack = false;
+
+        for (size_t i = 0; i < options->n_by; i++)
+                by_stack |= options->by[i] == GROUP_STACK;
+        if (options->stack_bytes == 0 && (options->lines || options->action == ACTION_FLAME || by_stack))
                 options->stack_bytes = PROTO_STACK_AUTO;
 }
 
@@ -462,7 +450,7 @@ int options_parse(int argc, char **argv, struct options *ret, struct text *compl
 
         optind = 0; /* glibc: start anew, with the ordering of this option string */
         opterr = 0;
-        if (argc > 1 && find_command(argv[1], &options.action)) {
+        if (argc > 1 && option_find_command(argv[1], &options.action)) {
                 argc--;
                 argv++;
         }
@@ -472,7 +460,7 @@ int options_parse(int argc, char **argv, struct options *ret, struct text *compl
         }
         for (;;) {
                 before = optind ? optind : 1;
-                code = getopt_long(argc, argv, "+:p:hfu:o:", long_options, NULL);
+                code = getopt_long(argc, argv, "+:p:hfu:o:I:", option_table, NULL);
                 if (code < 0)
                         break;
                 r = apply_option(&options, code, argv, complaint);

@@ -12,26 +12,40 @@
 
 #define OPTIONS_PIDS_MAX 1024
 
-enum output_format { FORMAT_TEXT, FORMAT_JSON };
+enum output_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };
 enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 enum options_action {
         ACTION_TRACE,
         ACTION_STAT,
         ACTION_FLAME,
+        ACTION_TOP,
+        ACTION_MAPS,
+        ACTION_WALK,
         ACTION_HELP,
         ACTION_VERSION,
         ACTION_USAGE, /* nothing was asked for */
 };
 
 /* What the faults of one group have in common. */
-enum group_by { GROUP_CAUSE, GROUP_CODE, GROUP_MAP, GROUP_SECTION, GROUP_SYMBOL, GROUP_THREAD, GROUP_STACK };
+enum group_by {
+        GROUP_CAUSE,
+        GROUP_MAP,
+        GROUP_SECTION,
+        GROUP_SYMBOL,
+        GROUP_CODE,
+        GROUP_THREAD, /* up to here: the tables of stat when none is asked for */
+        GROUP_IMAGE,
+        GROUP_PROCESS,
+        GROUP_STACK,
+        N_GROUP_BY,
+};
 enum flame_file { FLAME_FOLDED, FLAME_SVG };
 
 const char *group_by_text(unsigned int by); /* as on the command line; NULL for an unknown number */
 
 struct options {
         enum options_action action;
-        /* The target is one of these: */
+        /* The target is one of these; MAPS and WALK have one pid: */
         int32_t pids[OPTIONS_PIDS_MAX]; /* each once */
         size_t n_pids;
         struct proto_string unit; /* points into argv; empty: none */
@@ -45,15 +59,20 @@ struct options {
         enum detail detail;
         enum output_format format;
         enum color_choice color;
-        struct proto_filter filter; /* map_glob points into argv */
-        uint64_t duration_ns;       /* 0: no limit */
-        uint64_t count;             /* 0: no limit */
-        enum fault_weight weight;   /* STAT, FLAME */
-        enum group_by by;           /* STAT */
-        uint64_t top;               /* STAT: so many groups; 0: as many as fits the format */
-        const char *file;           /* FLAME: to be written; points into argv */
-        enum flame_file file_kind;  /* FLAME: by the end of its name */
-        const char *socket;         /* points into argv; NULL: the default */
+        struct proto_filter filter;   /* map_glob points into argv */
+        uint64_t duration_ns;         /* 0: no limit */
+        uint64_t count;               /* 0: no limit */
+        enum fault_weight weight;     /* STAT, FLAME */
+        enum group_by by[N_GROUP_BY]; /* STAT: the tables, each once; TOP: one */
+        size_t n_by;                  /* 0: the command's default */
+        uint64_t interval_ns;         /* STAT: tables so often; 0: at the end */
+        bool no_fold;                 /* TRACE: a line for each fault, also on a terminal */
+        bool live;                    /* MAPS: what happens there, by a trace */
+        const char *where;            /* WALK: an address or a symbol; points into argv */
+        uint64_t top;                 /* STAT: so many groups; 0: as many as fits the format */
+        const char *file;             /* FLAME: to be written; points into argv */
+        enum flame_file file_kind;    /* FLAME: by the end of its name */
+        const char *socket;           /* points into argv; NULL: the default */
         bool private_daemon;
 };
 

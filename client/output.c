@@ -9,6 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -28,6 +31,32 @@ void output_close(struct output *output)
         if (output->fd != STDOUT_FILENO)
                 (void)close(output->fd);
         output->fd = STDOUT_FILENO;
+}
+
+static bool is_set(const char *variable)
+{
+        const char *value = getenv(variable);
+
+        return value && value[0] != '\0';
+}
+
+bool output_wants_color(const struct output *output, enum color_choice choice)
+{
+        if (choice != COLOR_AUTO)
+                return choice == COLOR_ALWAYS;
+        return output->is_terminal && !is_set("NO_COLOR") && is_set("TERM") && strcmp(getenv("TERM"), "dumb") != 0;
+}
+
+bool output_locale_is_utf8(void)
+{
+        locale_t locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+        bool is_utf8;
+
+        if (locale == (locale_t)0) /* one that is not installed: what its programs fall back to */
+                return false;
+        is_utf8 = strcmp(nl_langinfo_l(CODESET, locale), "UTF-8") == 0;
+        freelocale(locale);
+        return is_utf8;
 }
 
 unsigned int output_columns(const struct output *output)

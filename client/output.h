@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "client/options.h"
 #include "client/text.h"
 
 struct output {
@@ -14,6 +15,15 @@ struct output {
 
 void output_open(struct output *ret);
 void output_close(struct output *output);
+
+/* What --color says, and for auto: a terminal that knows escape sequences, and no NO_COLOR (https://no-color.org). */
+bool output_wants_color(const struct output *output, enum color_choice choice);
+
+/*
+ * The characters of our user's locale are UTF-8; false: a terminal gets ASCII. The process's own locale is neither used
+ * nor changed.
+ */
+bool output_locale_is_utf8(void);
 
 /* The terminal's width in columns now; 0: not a terminal, or not known. */
 unsigned int output_columns(const struct output *output);

@@ -57,6 +57,9 @@ void row_put_shortened(struct row *row, const char *bytes, size_t n_bytes, uint3
                 skipped += width;
         }
         row_put(row, bytes, n_head, head);
-        row_put(row, ellipsis, sizeof(ellipsis) - 1, 1);
+        if (row->out->ascii)
+                row_put_ascii(row, "~", 1);
+        else
+                row_put(row, ellipsis, sizeof(ellipsis) - 1, 1);
         row_put(row, bytes + n_skipped, n_bytes - n_skipped, n_cells - skipped);
 }

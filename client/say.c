@@ -6,11 +6,35 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static struct text *held;
+
+void say_hold(struct text *to)
+{
+        held = to;
+}
+
+__attribute__((format(printf, 1, 0))) static void hold(const char *format, va_list args)
+{
+        CLEANUP_FREE char *line = NULL;
+
+        if (vasprintf(&line, format, args) < 0)
+                line = NULL; /* not defined then */
+        if (line)
+                text_printf(held, "faultline: %s\n", line);
+        else
+                held->failed = true;
+}
+
 void say(const char *format, ...)
 {
         va_list args;
 
         va_start(args, format);
+        if (held) {
+                hold(format, args);
+                va_end(args);
+                return;
+        }
         (void)fputs("faultline: ", stderr);
         (void)vfprintf(stderr, format, args);
         (void)fputc('\n', stderr);

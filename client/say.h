@@ -7,5 +7,9 @@
 /* "faultline: ..." and a newline. What comes from outside must be safe for a terminal already (escape.h). */
 void say(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* The same for a text; nothing when it is empty. */
+/* From here on lines go to the end of this text instead: standard error would spoil what is on the screen. NULL: to
+ * standard error again. */
+void say_hold(struct text *held);
+
+/* The same as say() for a text; nothing when it is empty. */
 void say_text(const struct text *text);

@@ -253,8 +253,10 @@ static int handle_dict_reset(struct session *session, const struct frame_in *fra
 {
         struct target *target = find_trace(session, frame->header.trace);
 
-        if (target)
-                state_reset(&target->state);
+        if (!target)
+                return 0;
+        view_settle(session->view);
+        state_reset(&target->state);
         return 0;
 }
 

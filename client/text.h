@@ -18,6 +18,7 @@ struct text {
         size_t n_bytes;
         size_t size_bytes;
         bool failed; /* out of memory: something is missing from data */
+        bool ascii;  /* for who appends: what shows it knows nothing beyond ASCII */
 };
 
 #define TEXT_U64_MAX_BYTES 20 /* decimal digits of UINT64_MAX */
@@ -34,7 +35,7 @@ char *text_format_hex(char *end, uint64_t value);
 
 static inline void text_put(struct text *text, const char *bytes, size_t n_bytes)
 {
-        if (text->size_bytes - text->n_bytes < n_bytes && !text_grow(text, n_bytes))
+        if (n_bytes == 0 || (text->size_bytes - text->n_bytes < n_bytes && !text_grow(text, n_bytes)))
                 return;
         memcpy(text->data + text->n_bytes, bytes, n_bytes);
         text->n_bytes += n_bytes;
@@ -42,7 +43,7 @@ static inline void text_put(struct text *text, const char *bytes, size_t n_bytes
 
 static inline void text_fill(struct text *text, char c, size_t n_bytes)
 {
-        if (text->size_bytes - text->n_bytes < n_bytes && !text_grow(text, n_bytes))
+        if (n_bytes == 0 || (text->size_bytes - text->n_bytes < n_bytes && !text_grow(text, n_bytes)))
                 return;
         memset(text->data + text->n_bytes, c, n_bytes);
         text->n_bytes += n_bytes;

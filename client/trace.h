@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of the trace command share: cmd_trace.c, trace_control.c, trace_output.c, trace_child.c. */
+/* What the files of the trace command share: cmd_trace.c, trace_control.c, trace_output.c, trace_child.c,
+ * trace_screen.c. */
 #pragma once
 
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include "client/options.h"
 #include "client/output.h"
 #include "client/session.h"
+#include "client/trace_screen.h"
 #include "client/view.h"
 
 /* What a command makes of a trace. */
@@ -20,6 +22,14 @@ struct trace_kind {
          * negative: that failed, and why has been said. NULL: nothing is gathered.
          */
         int (*finish)(const struct options *options, struct view *view);
+        /*
+         * Every tick_ns while the trace runs, or a little later: now_ns is CLOCK_MONOTONIC. What it puts into view->out
+         * is written. NULL: nothing has to be done without a word from the daemon.
+         */
+        void (*tick)(const struct options *options, struct view *view, uint64_t now_ns);
+        uint64_t tick_ns; /* a millisecond at least */
+        /* The view has the whole terminal; NULL: it writes lines. */
+        const struct trace_screen_kind *screen;
 };
 
 /* cmd_trace.c: the process's exit status, as cmd_trace(). */
@@ -32,12 +42,14 @@ struct trace_command {
         struct session session;
         struct child child;
         struct output output;
-        struct view *view; /* owned */
+        struct view *view;           /* owned */
+        struct trace_screen *screen; /* owned; NULL: the view writes lines */
         sigset_t old_mask;
         int signal_fd;
         uint64_t duration_end_ns; /* 0: not running yet, or no --duration */
         uint64_t stop_ns;         /* when the end was asked for */
         uint64_t deadline_ns;     /* for WELCOME, then for END; 0: none */
+        uint64_t tick_end_ns;     /* when kind->tick is to be called again */
         bool over;                /* nothing more comes from the daemon */
         bool failed;              /* said on standard error */
         int cancelled;            /* this signal came before the command was run, and it is not; 0: none did */
@@ -50,6 +62,9 @@ struct trace_command {
 /* The conversation cannot go on. */
 void trace_fail(struct trace_command *t);
 
+/* The traces are to end: their ends are still to come. Idempotent. */
+void trace_stop(struct trace_command *t);
+
 /* What a step of the conversation returned, said once. */
 void trace_conclude(struct trace_command *t, int r);
 
@@ -61,6 +76,7 @@ void trace_await_welcome(struct trace_command *t);
 void trace_await_end(struct trace_command *t); /* anew with each sign of life */
 void trace_check_time(struct trace_command *t);
 int trace_timeout_ms(const struct trace_command *t); /* for poll(2), rounded up; -1: no limit */
+void trace_tick(struct trace_command *t);            /* if the kind wants it now */
 
 /* --- trace_output.c --- */
 
@@ -69,6 +85,9 @@ struct view *trace_free_view(const struct options *options, struct view *view); 
 
 /* Write out what the view has. Waits while the reader is slow, but not deaf to signals and the clock. */
 void trace_flush(struct trace_command *t);
+
+/* It is quiet, or all is over: what the view holds back is written out, too. */
+void trace_settle(struct trace_command *t);
 
 /* --- trace_child.c: "-- COMMAND" --- */
 

@@ -15,13 +15,16 @@
 #include "client/escape.h"
 #include "client/say.h"
 
+enum { PASS_ON_MS = 100 }; /* what the command writes into memory does not wake us */
+
 int trace_start_command(struct trace_command *t)
 {
+        const struct child_streams streams = trace_screen_streams(t);
         int r;
 
         if (!t->options->command)
                 return 0;
-        r = child_start(t->options->command, &t->old_mask, t->conn.daemon_pid, &t->child);
+        r = child_start(t->options->command, &t->old_mask, t->conn.daemon_pid, &streams, &t->child);
         if (r < 0)
                 say("cannot start the command: %s", strerror(-r));
         return r;
@@ -62,14 +65,20 @@ void trace_notice_child(struct trace_command *t)
 int trace_wait_for_command(struct trace_command *t)
 {
         struct pollfd signals = {.fd = t->signal_fd, .events = POLLIN};
+        bool waits = false;
 
         if (t->child.hold_fd >= 0)
                 child_close(&t->child);
         if (t->child.status_fd >= 0)
                 trace_handle_exec_status(t);
         while (!child_reap(&t->child)) {
-                (void)poll(&signals, 1, -1);
+                if (poll(&signals, 1, t->screen ? PASS_ON_MS : -1) == 0 && !waits) {
+                        say("the command runs on, waiting for it; Ctrl-C interrupts it");
+                        waits = true;
+                }
                 trace_handle_signals(t);
+                trace_screen_pass_on(t);
         }
+        trace_screen_pass_on(t);
         return t->child.status;
 }

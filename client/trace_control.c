@@ -18,6 +18,9 @@ enum { EXIT_INTERRUPTED = 128 + SIGINT };
 #define WELCOME_TIMEOUT_NS (30 * NSEC_PER_SEC)
 #define END_TIMEOUT_NS (30 * NSEC_PER_SEC) /* a second Ctrl-C does not wait */
 
+/* So long after the last word of the daemon what the view holds back is shown: before anybody notices. */
+enum { HOLD_BACK_MS = 50 };
+
 /* timeout(1) and others send their signal to the process and then to its group: that is one request, not two. */
 #define SAME_REQUEST_NS (300 * NSEC_PER_MSEC)
 
@@ -56,7 +59,7 @@ void trace_await_end(struct trace_command *t)
         t->deadline_ns = now_ns() + END_TIMEOUT_NS;
 }
 
-static void stop(struct trace_command *t)
+void trace_stop(struct trace_command *t)
 {
         if (t->session.stopping || t->over)
                 return;
@@ -95,14 +98,19 @@ void trace_handle_signals(struct trace_command *t)
                         trace_notice_child(t);
                         continue;
                 }
+                if (trace_screen_handle_signal(t, &info))
+                        continue;
                 if (t->child.hold_fd >= 0) {
                         cancel(t, (int)info.ssi_signo);
                         continue;
                 }
                 forward(t, &info);
-                if (info.ssi_signo == SIGINT && is_second_request(t))
+                if (info.ssi_signo == SIGINT && is_second_request(t)) {
+                        trace_screen_end(t);
                         _exit(EXIT_INTERRUPTED);
-                stop(t);
+                }
+                trace_screen_leave(t);
+                trace_stop(t);
         }
 }
 
@@ -115,6 +123,7 @@ int trace_catch_signals(struct trace_command *t)
         (void)sigemptyset(&mask);
         for (size_t i = 0; i < ARRAY_SIZE(caught); i++)
                 (void)sigaddset(&mask, caught[i]);
+        trace_screen_add_signals(t, &mask);
         (void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored it would reap our children for us */
         (void)sigaddset(&mask, SIGPIPE);
         if (sigprocmask(SIG_BLOCK, &mask, &t->old_mask) < 0)
@@ -142,7 +151,7 @@ void trace_check_time(struct trace_command *t)
             __builtin_add_overflow(now, t->options->duration_ns, &t->duration_end_ns))
                 t->duration_end_ns = UINT64_MAX;
         if (t->duration_end_ns > 0 && now >= t->duration_end_ns)
-                stop(t);
+                trace_stop(t);
         if (!t->session.stopping && session_welcomed(&t->session))
                 t->deadline_ns = 0;
         if (t->deadline_ns == 0 || now < t->deadline_ns || t->over)
@@ -156,8 +165,24 @@ void trace_check_time(struct trace_command *t)
                     (int)(WELCOME_TIMEOUT_NS / NSEC_PER_SEC));
 }
 
+void trace_tick(struct trace_command *t)
+{
+        uint64_t now;
+
+        if (!t->kind->tick || t->over)
+                return;
+        now = now_ns();
+        if (now < t->tick_end_ns)
+                return;
+        t->tick_end_ns = now + t->kind->tick_ns;
+        t->view->n_columns = output_columns(&t->output);
+        t->kind->tick(t->options, t->view, now);
+        trace_flush(t);
+}
+
 int trace_timeout_ms(const struct trace_command *t)
 {
+        const int patience_ms = t->view->holds_back ? HOLD_BACK_MS : INT_MAX;
         uint64_t next = UINT64_MAX, now;
 
         if (t->deadline_ns > 0)
@@ -165,9 +190,9 @@ int trace_timeout_ms(const struct trace_command *t)
         if (t->duration_end_ns > 0 && !t->session.stopping)
                 next = MIN_OF(next, t->duration_end_ns);
         if (next == UINT64_MAX)
-                return -1;
+                return t->view->holds_back ? patience_ms : -1;
         now = now_ns();
         if (next <= now)
                 return 0;
-        return (int)MIN_OF((next - now) / NSEC_PER_MSEC + 1, (uint64_t)INT_MAX);
+        return (int)MIN_OF((next - now) / NSEC_PER_MSEC + 1, (uint64_t)patience_ms);
 }

@@ -19,10 +19,10 @@
 
 struct view *trace_make_view(const struct options *options, const struct output *output)
 {
-        const char *terminal = getenv("TERM");
-        bool capable = output->is_terminal && terminal && strcmp(terminal, "dumb") != 0 && !getenv("NO_COLOR");
         const struct view_text_options text = {
-                .color = options->color == COLOR_ALWAYS || (options->color == COLOR_AUTO && capable),
+                .color = output_wants_color(output, options->color),
+                .fold = output->is_terminal && !options->no_fold,
+                .ascii = output->is_terminal && !output_locale_is_utf8(),
                 .notes_on_out = output->is_terminal,
         };
 
@@ -50,11 +50,25 @@ static void wait_for_output(struct trace_command *t)
                 t->deadline_ns = deadline;
 }
 
+/* Names in it were made for standard output, which may be another place. */
+static void put_errors_as_ascii(const struct text *err)
+{
+        for (size_t i = 0; i < err->n_bytes; i++) {
+                unsigned char byte = (unsigned char)err->data[i];
+
+                (void)fprintf(stderr, byte > 0x7f ? "\\x%02x" : "%c", byte);
+        }
+}
+
 static void put_errors(struct trace_command *t)
 {
-        if (t->view->err.n_bytes > 0)
-                (void)fwrite(t->view->err.data, 1, t->view->err.n_bytes, stderr);
-        t->view->err.n_bytes = 0;
+        struct text *err = &t->view->err;
+
+        if (err->n_bytes > 0 && err->ascii)
+                put_errors_as_ascii(err);
+        else if (err->n_bytes > 0)
+                (void)fwrite(err->data, 1, err->n_bytes, stderr);
+        err->n_bytes = 0;
 }
 
 static void put_output(struct trace_command *t)
@@ -74,14 +88,26 @@ static void put_output(struct trace_command *t)
                 return;
         trace_fail(t);
         t->quiet_end = r == -EPIPE;
-        put_errors(t); /* was said before */
+        t->view->holds_back = false; /* there is nowhere to put it */
+        put_errors(t);               /* was said before */
         if (!t->quiet_end)
                 say("cannot write to standard output: %s; what follows is missing", strerror(-r));
 }
 
 void trace_flush(struct trace_command *t)
 {
+        if (trace_screen_is_open(t))
+                return; /* it would spoil the screen; trace_screen_end() calls again */
         if (t->view->out.n_bytes > 0 || t->view->out.failed)
                 put_output(t);
         put_errors(t);
+}
+
+void trace_settle(struct trace_command *t)
+{
+        if (!t->view->holds_back)
+                return;
+        t->view->n_columns = output_columns(&t->output);
+        view_settle(t->view);
+        trace_flush(t);
 }

@@ -30,6 +30,11 @@ struct view_ops {
         /* A request that failed: the target's pid (0: none), errno number, one line (may be empty). */
         void (*error)(struct view *view, int32_t pid, const struct proto_error *error);
         void (*end)(struct view *view, const struct state *state, const struct proto_end *end);
+        /*
+         * Show what is held back: nothing has come for a while, or the definitions that it refers to are about to be
+         * forgotten. NULL: the view holds back nothing and keeps no ids.
+         */
+        void (*settle)(struct view *view);
 };
 
 struct view {
@@ -37,7 +42,14 @@ struct view {
         struct text out;    /* for standard output */
         struct text err;    /* for standard error */
         uint32_t n_columns; /* cut fault lines to this terminal width; 0: never */
+        bool holds_back;    /* something waits for what comes next, or for settle() */
 };
+
+static inline void view_settle(struct view *view)
+{
+        if (view->ops->settle)
+                view->ops->settle(view);
+}
 
 /* "faultline: TEXT" on standard error; the errno's own words and the pid when the daemon gave none. */
 void view_put_error(struct view *view, int32_t pid, const struct proto_error *error);

@@ -197,10 +197,8 @@ static void put_stack(struct text *out, const struct state *state, const struct 
                 }
                 text_put_char(out, ']');
         }
-        if (signal->flags & PROTO_SIGNAL_STACK_CUT) {
-                json_put_key(out, "stack_cut");
-                text_put_string(out, "true");
-        }
+        if (signal->flags & PROTO_SIGNAL_STACK_CUT)
+                json_put_bool(out, "stack_cut", true);
 }
 
 void view_json_signal(struct view *view, const struct state *state, const struct proto_signal *signal)
@@ -215,10 +213,8 @@ void view_json_signal(struct view *view, const struct state *state, const struct
         put_sender(out, signal);
         if (signal->flags & PROTO_SIGNAL_MANY)
                 json_put_number(out, "n_missed", signal->n_missed);
-        if (signal->flags & PROTO_SIGNAL_HAS_FAULT) {
-                json_put_key(out, "fault_seen");
-                text_put_string(out, "true");
-        }
+        if (signal->flags & PROTO_SIGNAL_HAS_FAULT)
+                json_put_bool(out, "fault_seen", true);
         if (signal->flags & PROTO_SIGNAL_32BIT)
                 json_put_number(out, "abi", 32);
         put_registers(out, signal);

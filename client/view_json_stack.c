@@ -104,10 +104,8 @@ static void put_stack(struct text *out, struct text *scratch, const struct state
                 put_frame(out, scratch, state, &frame, addresses);
         }
         text_put_char(out, ']');
-        if (entry->is_cut) {
-                json_put_key(out, "stack_cut");
-                text_put_string(out, "true");
-        }
+        if (entry->is_cut)
+                json_put_bool(out, "stack_cut", true);
 }
 
 void json_put_stack(struct text *out, struct text *scratch, const struct state *state, uint32_t stack)

@@ -3,6 +3,9 @@
  * Fault lines and what stands between them. The lines themselves are made in fault_line.c; here is when the header is
  * printed and what the notes say.
  *
+ * With folding, faults are held back until the run that they may belong to is over (fold.c). Whatever else is said
+ * comes after them: notes settle them first, and so does who reads the stream when it is quiet for a while.
+ *
  * A command is attached to before it executes, when its name is still ours: what is said about it then waits until its
  * execution has given it the name by which its user knows it.
  */
@@ -17,12 +20,23 @@
 #include "client/signal_names.h"
 #include "client/stack_text.h"
 #include "client/story_text.h"
+#include "client/summary.h"
+
+/* Of one trace: a target of several has a ledger of its own, and so has a summary. */
+struct view_trace {
+        const struct state *state; /* borrowed */
+        struct summary summary;
+        struct view_trace *next;
+};
 
 struct view_text {
         struct view view;
         struct fault_line line;
         struct text *notes;      /* view.out or view.err */
         uint32_t header_columns; /* view.n_columns when the header was printed */
+        struct fold fold;
+        struct view_trace *traces; /* the one that was seen last comes first */
+        bool folds;
         bool no_header, header_done;
         bool awaits_exec; /* "tracing" is still to be said, with these: */
         uint8_t detail, ptrace;
@@ -40,7 +54,7 @@ static void put_header(struct view_text *v, const struct state *state)
         if (v->no_header || (v->header_done && v->header_columns == v->view.n_columns))
                 return;
         layout_fit(&v->line.layout, v->view.n_columns, state->several);
-        layout_put_header(&v->line.layout, &v->view.out);
+        layout_put_header(&v->line.layout, v->line.color, &v->view.out);
         v->header_columns = v->view.n_columns;
         v->header_done = true;
 }
@@ -98,6 +112,120 @@ static void put_tracing(struct view_text *v, const struct state *state)
         text_put_char(v->notes, '\n');
 }
 
+/* --- faults --- */
+
+static void put_fault(struct view_text *v, const struct state *state, const struct proto_event *event)
+{
+        fault_line_put(&v->line, &v->view.out, state, event);
+        stack_text_put(&v->line.names, &v->view.out, state, event->stack, v->line.layout.limit);
+}
+
+/* The runs that are over. */
+static void put_runs(struct view_text *v)
+{
+        const struct fold_run *run;
+
+        while ((run = fold_next(&v->fold))) {
+                put_header(v, run->state);
+                if (run->sum.count == 1) {
+                        put_fault(v, run->state, &run->event);
+                        continue;
+                }
+                fault_line_put_run(&v->line, &v->view.out, run);
+                stack_text_put(&v->line.names, &v->view.out, run->state, run->event.stack, v->line.layout.limit);
+        }
+        v->view.holds_back = v->fold.n_runs > 0;
+        v->view.out.failed |= v->line.names.failed;
+}
+
+static void settle_runs(struct view_text *v)
+{
+        if (!v->view.holds_back)
+                return;
+        fold_close(&v->fold);
+        put_runs(v);
+}
+
+static void put_faults(struct view_text *v, const struct state *state, const struct fault_batch *batch)
+{
+        for (uint32_t i = 0; i < batch->n_events; i++) {
+                if (v->folds) {
+                        fold_add(&v->fold, state, &batch->events[i]);
+                        put_runs(v);
+                } else {
+                        put_fault(v, state, &batch->events[i]);
+                }
+        }
+        v->view.out.failed |= v->line.names.failed;
+}
+
+/* --- what they come to --- */
+
+/* Made when its first faults come; NULL: out of memory. */
+static struct view_trace *trace_of(struct view_text *v, const struct state *state)
+{
+        struct view_trace **link = &v->traces, *trace;
+
+        while (*link && (*link)->state != state)
+                link = &(*link)->next;
+        trace = *link;
+        if (trace)
+                *link = trace->next;
+        else
+                trace = calloc(1, sizeof(*trace));
+        if (!trace)
+                return NULL;
+        trace->state = state;
+        trace->next = v->traces;
+        v->traces = trace;
+        return trace;
+}
+
+static void free_first_trace(struct view_text *v)
+{
+        struct view_trace *trace = v->traces;
+
+        v->traces = trace->next;
+        summary_free(&trace->summary);
+        free(trace);
+}
+
+static void free_traces(struct view_text *v)
+{
+        while (v->traces)
+                free_first_trace(v);
+}
+
+static void put_summary(struct view_text *v, const struct state *state, uint64_t end_ns)
+{
+        struct view_trace *trace = trace_of(v, state);
+
+        if (!trace)
+                return;
+        summary_put(&trace->summary, &v->line.names, state, end_ns, &v->view.err);
+        free_first_trace(v);
+}
+
+static void count_faults(struct view_text *v, const struct state *state, const struct fault_batch *batch)
+{
+        struct view_trace *trace = trace_of(v, state);
+
+        if (trace)
+                summary_add(&trace->summary, state, batch->events, batch->n_events);
+        else
+                v->view.out.failed = true;
+}
+
+/* Definitions are about to be forgotten, or there is time. */
+static void text_settle(struct view *view)
+{
+        struct view_text *v = view_text(view);
+
+        settle_runs(v);
+        for (struct view_trace *trace = v->traces; trace; trace = trace->next)
+                summary_settle(&trace->summary, &v->line.names, trace->state);
+}
+
 static void text_attached(struct view *view, const struct state *state, const struct proto_attached *attached)
 {
         struct view_text *v = view_text(view);
@@ -119,19 +247,21 @@ static void text_faults(struct view *view, const struct state *state, const stru
 
         if (v->awaits_exec)
                 put_tracing(v, state);
-        put_header(v, state);
-        for (uint32_t i = 0; i < batch->n_events; i++) {
-                fault_line_put(&v->line, &view->out, state, &batch->events[i]);
-                stack_text_put(&v->line.names, &view->out, state, batch->events[i].stack, v->line.layout.limit);
-        }
-        view->out.failed |= v->line.names.failed;
+        if (!v->folds)
+                put_header(v, state);
+        put_faults(v, state, batch);
+        if (batch->n_events > 0)
+                count_faults(v, state, batch);
 }
+
+/* --- notes --- */
 
 /* Notes that come before the name that "tracing" waits for: it will not come in time. */
 static struct text *begin_notes(struct view *view, const struct state *state)
 {
         struct view_text *v = view_text(view);
 
+        settle_runs(v);
         if (v->awaits_exec)
                 put_tracing(v, state);
         return v->notes;
@@ -240,6 +370,7 @@ static void text_degraded(struct view *view, const struct state *state, const st
 {
         struct text *notes = view_text(view)->notes;
 
+        settle_runs(view_text(view));
         text_put_string(notes, "-- ");
         put_subject(notes, state);
         text_put_string(notes, ": without ");
@@ -253,6 +384,7 @@ static void text_gap(struct view *view, const struct proto_gap *gap)
 {
         struct text *notes = view_text(view)->notes;
 
+        text_settle(view);
         text_put_string(notes, "-- faultlined's engine was restarted, going on: ");
         put_proto_string(notes, &gap->reason);
         text_put_char(notes, '\n');
@@ -277,6 +409,7 @@ static const char *end_words(const struct state *state, unsigned int reason)
 
 static void text_end(struct view *view, const struct state *state, const struct proto_end *end)
 {
+        struct view_text *v = view_text(view);
         struct text *err = &view->err;
 
         (void)begin_notes(view, state);
@@ -290,6 +423,7 @@ static void text_end(struct view *view, const struct state *state, const struct 
                 put_proto_string(err, &end->text);
         }
         text_put_char(err, '\n');
+        put_summary(v, state, end->time_ns);
         ledger_put(err, &end->ledger, state->is_partial || end->reason == END_STRIPPED);
 }
 
@@ -304,6 +438,7 @@ static const struct view_ops text_ops = {
         .gap = text_gap,
         .error = view_put_error,
         .end = text_end,
+        .settle = text_settle,
 };
 
 struct view *view_text_new(const struct view_text_options *options)
@@ -313,9 +448,11 @@ struct view *view_text_new(const struct view_text_options *options)
         if (!v)
                 return NULL;
         v->view.ops = &text_ops;
-        v->notes = options->notes_on_out ? &v->view.out : &v->view.err;
-        v->no_header = options->no_faults;
         fault_line_init(&v->line, options->color);
+        v->notes = options->notes_on_out ? &v->view.out : &v->view.err;
+        v->folds = options->fold;
+        v->no_header = options->no_faults;
+        v->view.out.ascii = v->line.names.scratch.ascii = options->ascii;
         return &v->view;
 }
 
@@ -329,6 +466,7 @@ struct view *view_text_free(struct view *view)
         text_free(&v->view.out);
         text_free(&v->view.err);
         fault_line_free(&v->line);
+        free_traces(v);
         free(v);
         return NULL;
 }

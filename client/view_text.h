@@ -8,6 +8,8 @@
 
 struct view_text_options {
         bool color;
+        bool fold;         /* faults that follow each other from page to page become one line; for terminals */
+        bool ascii;        /* standard output is a terminal that knows nothing else */
         bool notes_on_out; /* notes go between the fault lines (a terminal) instead of to standard error */
         bool no_faults;    /* there will be no fault lines, and so no titles above them */
 };

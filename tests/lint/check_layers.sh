@@ -14,7 +14,10 @@ n_violations=0
 declare -A may_include=(
         [proto]=""
         [elf]="proto"
-        [client]="proto elf"
+        [client]="proto client/proc client/screen client/top"
+        [client/proc]="proto elf client"
+        [client/screen]="proto client"
+        [client/top]="proto client client/screen client/proc"
         [daemon]="proto daemon/link daemon/monitor daemon/tracer daemon/engine"
         [daemon/link]="proto"
         [daemon/monitor]="proto daemon/link"
@@ -34,7 +37,7 @@ restricted=(
 # System header, where it is allowed, how many files may have it (0 = any number).
 headers=(
         '<sys/ptrace\.h>|<linux/ptrace\.h>' '^daemon/tracer/' 0
-        '<(ncurses|ncursesw|curses|panel|term)(/[a-z]+)?\.h>' '^client/term[a-z_]*\.c$' 0
+        '<(ncurses|ncursesw|curses|panel|term)(/[a-z]+)?\.h>' '^client/screen/term[a-z_]*\.c$' 0
         '<(libelf|gelf)\.h>' '\.c$' 1
         '<elfutils/[a-z]+\.h>|<dwarf\.h>' '^daemon/engine/model/lines\.c$' 1
         '<libunwind[a-z0-9_-]*\.h>' '^daemon/engine/model/unwind\.c$' 1
@@ -103,7 +106,7 @@ check_includes()
                 elif [ "$folder" != "$layer" ] && ! is_allowed_folder "$folder" "${may_include[$layer]}"; then
                         violation "$file" "includes \"$included\", but $layer may include only: $layer ${may_include[$layer]}"
                 fi
-        done < <(sed -nE '/^ *# *include/!d; s/^ *# *include *("|<(proto|daemon|client)\/)/\1/; s/^[<"]([^">]*)[>"].*/\1/p')
+        done < <(sed -nE '/^ *# *include/!d; s/^ *# *include *("|<(proto|elf|daemon|client)\/)/\1/; s/^[<"]([^">]*)[>"].*/\1/p')
 }
 
 check_restricted()
@@ -151,8 +154,8 @@ check_system_headers()
         done
 }
 
-mapfile -t product_files < <(find proto daemon client -name '*.[ch]' -type f | sort)
-mapfile -t other_files < <({ find proto daemon client -name '*.def' -type f; find tests -name '*.[ch]' -type f; } | sort)
+mapfile -t product_files < <(find proto elf daemon client -name '*.[ch]' -type f | sort)
+mapfile -t other_files < <({ find proto elf daemon client -name '*.def' -type f; find tests -name '*.[ch]' -type f; } | sort)
 if [ ${#product_files[@]} -eq 0 ]; then
         echo "no source files under $PWD"
         exit 1

@@ -27,7 +27,8 @@ allowed="^($(tr '\n' '|' <<<"$libc" | sed 's/|$//')|$compiler)$"
 
 # Of the client: what decides what is shown. Who reads the terminal, the socket and the clock is not among these.
 client_modules='state view view_* text escape ledger options option_values usage session fault_line layout names row
-session_send story_text stack_text signal_names json_put intern tally flame flame_svg group_key recall'
+session_send option_table latency slowest story_text stack_text signal_names json_put intern tally flame flame_svg group_key recall
+fold summary words cause_family figures'
 
 pure_sources()
 {
@@ -38,6 +39,8 @@ pure_sources()
         for module in $client_modules; do
                 find client -maxdepth 1 -name "$module.c" 2>/dev/null
         done
+        find client/top client/screen client/proc -name '*.c' ! -name 'term*.c' ! -name 'process*.c' \
+                ! -name 'image_cache.c' ! -name 'pages_read.c' 2>/dev/null
         set +f
 }
 

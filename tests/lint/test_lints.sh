@@ -42,6 +42,7 @@ sound_tree()
         put proto/messages.def 'X_MESSAGE(HELLO, 1, hello, "hi")'
         put proto/vocabulary.def 'X_CAUSE(FIRST, 1, "first-word")'
         echo 'HELLO' >"$tree/proto/PROTOCOL.md"
+        put elf/image.h '#pragma once' '#include "proto/base.h"'
         put daemon/link/link.h '#pragma once' 'int link(void);'
         put daemon/engine/decode/ring.h '#pragma once' 'int ring(void);'
         put daemon/engine/decode/ring.c '#include "daemon/engine/decode/ring.h"' '' '#include <string.h>' '' \
@@ -110,6 +111,9 @@ test_layers()
         expect_sound layers
         forbid_include proto/a.h daemon/link/link.h
         forbid_include client/a.h daemon/link/link.h
+        forbid_include client/a.h elf/image.h
+        forbid_include elf/a.h client/state.h
+        forbid_include elf/a.h daemon/link/link.h
         forbid_include daemon/link/a.h daemon/engine/engine.h
         forbid_include daemon/monitor/a.h daemon/engine/engine.h
         forbid_include daemon/monitor/a.h daemon/engine/decode/ring.h

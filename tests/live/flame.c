@@ -205,25 +205,30 @@ static void test_stat_key(const char *option, const char *key)
         client_free(&client);
 }
 
-/* For people: every fault is in a row, and the last one is their sum. */
+/* For people: every fault is in a row, or in that of the groups left out, and the last one is their sum. */
 static void test_stat_text(void)
 {
         static const char *const args[] = {"stat", "--private", "--by=cause", "--top=1", "--", "true", NULL};
         CLEANUP_FREE char *errors = NULL;
         CLEANUP_FREE char *out = run(args, 0, &errors);
-        char title[256], all[256];
-        uint64_t n_first, n_all, n_groups;
+        char title[256], more[256], all[256];
+        uint64_t n_first, n_more, n_all, n_groups, n_others;
         const char *delivered = strstr(errors, "= delivered");
 
-        CHECK(sscanf(out, " %255[^\n] %" SCNu64 "%*[^\n] %" SCNu64 "%255[^\n]", title, &n_first, &n_all, all) == 4,
+        CHECK(sscanf(out, " %255[^\n] %" SCNu64 "%*[^\n] %" SCNu64 "%255[^\n] %" SCNu64 "%255[^\n]", title, &n_first,
+                     &n_more, more, &n_all, all) == 6,
               "the table: %s", out);
-        CHECK(strcmp(title, "COUNT       %          BYTES       TIME-MS        MAX-US  CAUSE") == 0, "title %s", title);
+        CHECK(strcmp(title, "COUNT       %          BYTES       TIME-US      P50-US      P99-US      MAX-US  CAUSE") ==
+                      0,
+              "title %s", title);
         CHECK(delivered && strtoull(delivered + strlen("= delivered"), NULL, 10) == n_all, "%s%s", out, errors);
-        CHECK(n_first > 0 && n_first < n_all, "%s", out);
-        CHECK(sscanf(strstr(all, "all, in ") ? strstr(all, "all, in ") : "",
-                     "all, in %" SCNu64 " groups (--top=", &n_groups) == 1 &&
-                      n_groups > 1,
+        CHECK(n_first > 0 && n_more > 0 && n_first + n_more == n_all, "%s", out);
+        CHECK(sscanf(strstr(all, "all, in ") ? strstr(all, "all, in ") : "", "all, in %" SCNu64 " groups", &n_groups) ==
+                      1,
               "the last row: %s", all);
+        CHECK(strstr(more, " more"), "the row before: %s", more);
+        n_others = strtoull(strstr(more, " more") - 1, NULL, 10);
+        CHECK(n_others + 1 == n_groups, "%" PRIu64 " others: %s", n_others, more);
 }
 
 static void test_stat(void)

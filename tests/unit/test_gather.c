@@ -15,9 +15,9 @@
 #include "client/options.h"
 #include "client/view_flame.h"
 #include "client/view_json.h"
-#include "client/view_stat.h"
 #include "client/view_text.h"
-#include "tests/unit/fake_daemon.h"
+#include "tests/unit/fake_state.h"
+#include "tests/unit/stat_view.h"
 
 enum { APP = 1, MAIN, TEXT, DATA, TABLE, KERNEL, COPY, COMM, JIT, FAST, MANGLED, FILE_C, HEAP, EVIL };
 
@@ -45,24 +45,9 @@ static const struct proto_def defs[] = {
         {.kind = DEF_LINE, .id = 3, .line = {FAST, 0, 0, 2}},
 };
 
-static void define(struct state *state, const struct proto_def *def)
-{
-        uint8_t bytes[4096];
-        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
-
-        assert_int_equal(proto_append_def(&buffer, def), 0);
-        assert_int_equal(state_define(state, bytes, buffer.n_bytes, 1), 0);
-}
-
 static void define_all(struct state *state)
 {
-        for (uint32_t i = 0; i < ARRAY_SIZE(strings); i++) {
-                const struct proto_def def = {.kind = DEF_STRING, .id = i + 1, .string = fake_string(strings[i])};
-
-                define(state, &def);
-        }
-        for (size_t i = 0; i < ARRAY_SIZE(defs); i++)
-                define(state, &defs[i]);
+        fake_define_all(state, strings, ARRAY_SIZE(strings), defs, ARRAY_SIZE(defs));
 }
 
 static struct state begin(void)
@@ -80,7 +65,7 @@ static struct state begin(void)
                         .kind = DEF_STACK,                                                                             \
                         .id = (state)->n_stacks + 1,                                                                   \
                         .stack = {.flags = (stack_flags), .n_frames = ARRAY_SIZE(_frames), .frames = _frames}};        \
-                define(state, &_def);                                                                                  \
+                fake_define(state, &_def);                                                                             \
                 _def.id;                                                                                               \
         })
 
@@ -115,42 +100,34 @@ static void expect_text(struct text *text, const char *expected)
 
 /* --- stat --- */
 
-static struct view *stat_view(struct view_stat_options options)
+/* So many lines; what follows does not matter. */
+static void expect_lines(struct text *text, size_t n_lines, const char *expected)
 {
-        struct view *view;
+        size_t n = 0;
 
-        options.notes =
-                options.for_programs ? view_json_new() : view_text_new(&(struct view_text_options){.no_faults = true});
-        assert_non_null(options.notes);
-        view = view_stat_new(&options);
-        assert_non_null(view);
-        return view;
-}
-
-static void stat_free(struct view *view, bool for_programs)
-{
-        struct view *notes = view_stat_notes(view);
-
-        (void)view_stat_free(view);
-        (void)(for_programs ? view_json_free(notes) : view_text_free(notes));
+        for (; n_lines > 0 && n < text->n_bytes; n++)
+                n_lines -= text->data[n] == '\n';
+        assert_int_equal(n_lines, 0);
+        text->n_bytes = n;
+        expect_text(text, expected);
 }
 
 /* The key of the only group. */
 static void expect_key(enum group_by by, struct proto_event event, const char *expected)
 {
         struct state state = begin();
-        struct view *view = stat_view((struct view_stat_options){.by = by, .for_programs = true});
+        struct view *view = stat_view_new((struct view_stat_options){.by = {by}, .n_by = 1, .format = FORMAT_JSON});
         CLEANUP_TEXT struct text line = {0};
 
         give(view, &state, event);
         give(view, &state, event);
         view_stat_finish(view);
         text_printf(&line,
-                    "{\"type\":\"group\",\"by\":\"%s\",\"count\":2,\"bytes\":8192,\"time_ns\":3000,\"max_ns\":1500,"
-                    "\"key\":\"%s\"}\n%c",
+                    "{\"type\":\"group\",\"by\":\"%s\",\"count\":2,\"bytes\":8192,\"time_ns\":3000,"
+                    "\"p50_ns\":1500,\"p99_ns\":1500,\"max_ns\":1500,\"key\":\"%s\"}\n%c",
                     group_by_text(by), expected, '\0');
-        expect_text(&view->out, line.data);
-        stat_free(view, true);
+        expect_lines(&view->out, 1, line.data);
+        stat_view_free(view, FORMAT_JSON);
         state_free(&state);
 }
 
@@ -178,63 +155,13 @@ static void test_keys(void **unused)
         expect_key(GROUP_SYMBOL, nowhere, "?");
         expect_key(GROUP_THREAD, event, "42/43 app 1");
         expect_key(GROUP_THREAD, nowhere, "?");
+        event.place = IN_TABLE;
+        expect_key(GROUP_IMAGE, event, "app");
+        expect_key(GROUP_IMAGE, nowhere, "?");
+        expect_key(GROUP_PROCESS, event, "42");
+        expect_key(GROUP_PROCESS, nowhere, "?");
         event.code = IN_EVIL;
         expect_key(GROUP_CODE, event, "app/a;b\\\\x0a<");
-}
-
-static void test_table(void **unused)
-{
-        struct state state = begin();
-        struct view *view = stat_view((struct view_stat_options){.by = GROUP_CAUSE, .top = 2});
-        struct proto_event event = event_of(0);
-
-        for (int i = 0; i < 2; i++)
-                give(view, &state, event);
-        event.cause = CAUSE_FILE_MINOR;
-        event.latency_ns = PROTO_UNKNOWN;
-        give(view, &state, event);
-        event.cause = CAUSE_HUGETLB;
-        event.page_shift = 0;
-        give(view, &state, event);
-        view_stat_finish(view);
-        expect_text(
-                &view->out,
-                "     COUNT       %          BYTES       TIME-MS        MAX-US  CAUSE\n"
-                "         2   50.00           8192         0.003         1.500  zero-fill\n"
-                "         1   25.00           4096             -             -  file-minor\n"
-                "         4  100.00          12288         0.003         1.500  all, in 3 groups (--top=3 shows the "
-                "other 1)\n");
-        stat_free(view, false);
-        state_free(&state);
-}
-
-static void test_table_without_faults(void **unused)
-{
-        struct view *view = stat_view((struct view_stat_options){.by = GROUP_THREAD, .weight = WEIGHT_TIME});
-
-        view_stat_finish(view);
-        expect_text(&view->out, "     COUNT       %          BYTES       TIME-MS        MAX-US  THREAD\n"
-                                "         0    0.00              0             -             -  all, in 0 groups\n");
-        stat_free(view, false);
-}
-
-static void test_order_by_weight(void **unused)
-{
-        struct state state = begin();
-        struct view *view = stat_view(
-                (struct view_stat_options){.by = GROUP_CAUSE, .weight = WEIGHT_TIME, .top = 1, .for_programs = true});
-        struct proto_event event = event_of(0);
-
-        give(view, &state, event);
-        give(view, &state, event);
-        event.cause = CAUSE_FILE_MAJOR;
-        event.latency_ns = 1000000;
-        give(view, &state, event);
-        view_stat_finish(view);
-        expect_text(&view->out, "{\"type\":\"group\",\"by\":\"cause\",\"count\":1,\"bytes\":4096,\"time_ns\":1000000,"
-                                "\"max_ns\":1000000,\"key\":\"file-major\"}\n");
-        stat_free(view, true);
-        state_free(&state);
 }
 
 #define TWO_FRAMES                                                                                                     \
@@ -246,22 +173,24 @@ static void test_order_by_weight(void **unused)
 static void test_stack_table(void **unused)
 {
         struct state state = begin();
-        struct view *view = stat_view((struct view_stat_options){.by = GROUP_STACK});
+        struct view *view = stat_view_new((struct view_stat_options){.by = {GROUP_STACK}, .n_by = 1});
         uint32_t stack = STACK(&state, PROTO_STACK_CUT, TWO_FRAMES), same = STACK(&state, PROTO_STACK_CUT, TWO_FRAMES);
 
         give(view, &state, event_of(stack));
         give(view, &state, event_of(same));
         give(view, &state, event_of(0));
         view_stat_finish(view);
-        expect_text(&view->out, "     COUNT       %          BYTES       TIME-MS        MAX-US  STACK\n"
-                                "         2   66.67           8192         0.003         1.500\n"
-                                "        main+0x10  (app)\n"
-                                "        foo::bar(int)+0x4  (app)\n"
-                                "        ... (stack cut)\n"
-                                "\n"
-                                "         1   33.33           4096         0.001         1.500  [no stack]\n"
-                                "         3  100.00          12288         0.004         1.500  all, in 2 groups\n");
-        stat_free(view, false);
+        expect_lines(&view->out, 8,
+                     "     COUNT       %          BYTES       TIME-US      P50-US      P99-US      MAX-US  STACK\n"
+                     "         2   66.67           8192         3.000       1.500       1.500       1.500\n"
+                     "        main+0x10  (app)\n"
+                     "        foo::bar(int)+0x4  (app)\n"
+                     "        ... (stack cut)\n"
+                     "\n"
+                     "         1   33.33           4096         1.500       1.500       1.500       1.500  [no stack]\n"
+                     "         3  100.00          12288         4.500       1.500       1.500       1.500  all, in 2 "
+                     "groups\n");
+        stat_view_free(view, FORMAT_TEXT);
         state_free(&state);
 }
 
@@ -269,7 +198,8 @@ static void test_stack_table(void **unused)
 static void test_stack_groups(void **unused)
 {
         struct state state = begin();
-        struct view *view = stat_view((struct view_stat_options){.by = GROUP_STACK, .for_programs = true});
+        struct view *view =
+                stat_view_new((struct view_stat_options){.by = {GROUP_STACK}, .n_by = 1, .format = FORMAT_JSON});
         struct proto_event unplaced = event_of(0);
 
         give(view, &state, event_of(STACK(&state, 0, TWO_FRAMES)));
@@ -281,13 +211,15 @@ static void test_stack_groups(void **unused)
         unplaced.latency_ns = 1;
         give(view, &state, unplaced);
         view_stat_finish(view);
-        expect_text(&view->out,
-                    "{\"type\":\"group\",\"by\":\"stack\",\"count\":2,\"bytes\":8192,\"time_ns\":3000,\"max_ns\":1500,"
-                    "\"stack\":[{\"image\":\"/usr/bin/app\",\"symbol\":\"main\",\"offset\":16,\"by\":\"registers\"},"
-                    "{\"image\":\"/usr/bin/app\",\"symbol\":\"foo::bar(int)\",\"offset\":4,\"by\":\"cfi\"}]}\n"
-                    "{\"type\":\"group\",\"by\":\"stack\",\"count\":1,\"bytes\":4096,\"time_ns\":1,\"max_ns\":1,"
-                    "\"stack\":[{\"addr\":\"0x1\",\"by\":\"cfi\"}]}\n");
-        stat_free(view, true);
+        expect_lines(&view->out, 2,
+                     "{\"type\":\"group\",\"by\":\"stack\",\"count\":2,\"bytes\":8192,\"time_ns\":3000,"
+                     "\"p50_ns\":1500,\"p99_ns\":1500,\"max_ns\":1500,"
+                     "\"stack\":[{\"image\":\"/usr/bin/app\",\"symbol\":\"main\",\"offset\":16,\"by\":\"registers\"},"
+                     "{\"image\":\"/usr/bin/app\",\"symbol\":\"foo::bar(int)\",\"offset\":4,\"by\":\"cfi\"}]}\n"
+                     "{\"type\":\"group\",\"by\":\"stack\",\"count\":1,\"bytes\":4096,\"time_ns\":1,"
+                     "\"p50_ns\":1,\"p99_ns\":1,\"max_ns\":1,"
+                     "\"stack\":[{\"addr\":\"0x1\",\"by\":\"cfi\"}]}\n");
+        stat_view_free(view, FORMAT_JSON);
         state_free(&state);
 }
 
@@ -299,8 +231,9 @@ static void test_notes(void **unused)
         const struct proto_life fork = {.kind = LIFE_FORK, .pid = 43, .tid = 43, .parent = 42};
         const struct proto_end end = {.reason = END_EXITED};
         struct state state = begin();
-        struct view *people = stat_view((struct view_stat_options){.by = GROUP_CAUSE}),
-                    *programs = stat_view((struct view_stat_options){.by = GROUP_CAUSE, .for_programs = true});
+        struct view *people = stat_view_new((struct view_stat_options){.by = {GROUP_CAUSE}, .n_by = 1}),
+                    *programs = stat_view_new(
+                            (struct view_stat_options){.by = {GROUP_CAUSE}, .n_by = 1, .format = FORMAT_JSON});
         struct view *views[] = {people, programs};
 
         for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
@@ -322,8 +255,8 @@ static void test_notes(void **unused)
         view_stat_finish(programs);
         assert_memory_equal(programs->out.data, "{\"type\":\"group\"", 15);
         assert_non_null(memmem(programs->out.data, programs->out.n_bytes, "}\n{\"type\":\"end\"", 15));
-        stat_free(people, false);
-        stat_free(programs, true);
+        stat_view_free(people, FORMAT_TEXT);
+        stat_view_free(programs, FORMAT_JSON);
         state_free(&state);
 }
 
@@ -459,14 +392,16 @@ static void test_options(void **unused)
         struct options options = good("faultline stat -p 1");
 
         assert_int_equal(options.action, ACTION_STAT);
-        assert_int_equal(options.by, GROUP_CAUSE);
+        assert_int_equal(options.n_by, 0);
         assert_int_equal(options.weight, WEIGHT_COUNT);
         assert_int_equal(options.top, 0);
         assert_int_equal(options.stack_bytes, 0);
         options = good("faultline stat --by=stack --weight=time --top=5 -- ls stat");
-        assert_int_equal(options.by, GROUP_STACK);
+        assert_int_equal(options.n_by, 1);
+        assert_int_equal(options.by[0], GROUP_STACK);
         assert_int_equal(options.weight, WEIGHT_TIME);
         assert_int_equal(options.top, 5);
+        assert_int_equal(options.interval_ns, 0);
         assert_true(options.stack_bytes == PROTO_STACK_AUTO);
         assert_string_equal(options.command[1], "stat");
         assert_int_equal(good("faultline stat --by=stack --stack=4096 -p 1").stack_bytes, 4096);
@@ -474,8 +409,14 @@ static void test_options(void **unused)
                 CLEANUP_TEXT struct text args = {0};
 
                 text_printf(&args, "faultline stat --by=%s -p 1%c", group_by_text(by), '\0');
-                assert_int_equal(good(args.data).by, by);
+                assert_int_equal(good(args.data).by[0], by);
         }
+        options = good("faultline stat --by=thread,cause,thread -I 2.5 --format=csv -p 1");
+        assert_int_equal(options.n_by, 2);
+        assert_int_equal(options.by[0], GROUP_THREAD);
+        assert_int_equal(options.by[1], GROUP_CAUSE);
+        assert_int_equal(options.interval_ns, 2500 * NSEC_PER_MSEC);
+        assert_int_equal(options.format, FORMAT_CSV);
         options = good("faultline flame -p 1 -o a.svg --weight=bytes");
         assert_int_equal(options.action, ACTION_FLAME);
         assert_string_equal(options.file, "a.svg");
@@ -494,13 +435,13 @@ static void test_wrong_options(void **unused)
         bad("faultline flame -p 1 -o .svg", "-o '.svg': the name says what to write; end it in .folded or .svg");
         bad("faultline -p 1 -o a.svg", "-o belongs to faultline flame");
         bad("faultline stat -p 1 -o a.svg", "-o belongs to faultline flame");
-        bad("faultline -p 1 --by=stack", "--by belongs to faultline stat");
-        bad("faultline flame --by=stack -p 1", "--by belongs to faultline stat");
+        bad("faultline -p 1 --by=stack", "--by belongs to faultline stat and faultline top");
+        bad("faultline flame --by=stack -p 1", "--by belongs to faultline stat and faultline top");
         bad("faultline trace -p 1 --top=5", "--top belongs to faultline stat");
         bad("faultline -p 1 --weight=time", "--weight belongs to faultline stat and faultline flame");
-        bad("faultline stat -p 1 --by=page",
-            "--by='page' is not known; write cause or code or map or section or symbol "
-            "or thread or stack");
+        bad("faultline stat -p 1 --by=page", "--by='page' is not known; write cause or map or section or symbol or "
+                                             "code or thread or image or process or "
+                                             "stack");
         bad("faultline stat -p 1 --weight=mass", "--weight='mass' is not known; write count or bytes or time");
         bad("faultline stat -p 1 --top=0", "--top='0' is not a number of groups; write a whole number above 0");
         bad("faultline -p 1 flame", "the command comes first: faultline flame TARGET ...");
@@ -510,18 +451,9 @@ static void test_wrong_options(void **unused)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_keys),
-                cmocka_unit_test(test_table),
-                cmocka_unit_test(test_table_without_faults),
-                cmocka_unit_test(test_order_by_weight),
-                cmocka_unit_test(test_stack_table),
-                cmocka_unit_test(test_stack_groups),
-                cmocka_unit_test(test_notes),
-                cmocka_unit_test(test_paths),
-                cmocka_unit_test(test_without_stack),
-                cmocka_unit_test(test_reset),
-                cmocka_unit_test(test_options),
-                cmocka_unit_test(test_wrong_options),
+                cmocka_unit_test(test_keys),  cmocka_unit_test(test_stack_table), cmocka_unit_test(test_stack_groups),
+                cmocka_unit_test(test_notes), cmocka_unit_test(test_paths),       cmocka_unit_test(test_without_stack),
+                cmocka_unit_test(test_reset), cmocka_unit_test(test_options),     cmocka_unit_test(test_wrong_options),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -622,8 +622,12 @@ static void test_canonical(void **state)
         static const struct {
                 uint64_t value;
                 bool is_bad;
-        } cases[] = {{0, false},      {UINT64_C(0x800000000000) - 1, false}, {UINT64_C(0x800000000000), true}, {KERNEL - 1, true},
-                     {KERNEL, false}, {UINT64_MAX, false}};
+        } cases[] = {{0, false},
+                     {UINT64_C(0x800000000000) - 1, false},
+                     {UINT64_C(0x800000000000), true},
+                     {KERNEL - 1, true},
+                     {KERNEL, false},
+                     {UINT64_MAX, false}};
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                 struct story_signal signal = {.signo = SIGSEGV, .code = SI_KERNEL, .abi = 64};

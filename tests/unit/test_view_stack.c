@@ -14,7 +14,7 @@
 #include "client/stack_text.h"
 #include "client/view_json.h"
 #include "client/view_text.h"
-#include "tests/unit/fake_daemon.h"
+#include "tests/unit/fake_state.h"
 
 enum { IMAGE = 1, SYMBOL, SECTION, KERNEL, COPY, MANGLED, FILE_C, FILE_H, RUST, EVIL, WIDE };
 
@@ -64,28 +64,13 @@ struct fixture {
         uint32_t n_stacks;
 };
 
-static void define(struct fixture *f, const struct proto_def *def)
-{
-        uint8_t bytes[4096];
-        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
-
-        assert_int_equal(proto_append_def(&buffer, def), 0);
-        assert_int_equal(state_define(&f->state, bytes, buffer.n_bytes, 1), 0);
-}
-
 static void begin(struct fixture *f)
 {
         *f = (struct fixture){.state.demangles = true, .state.stack_bytes = 8192, .view = view_json_new()};
         assert_non_null(f->view);
-        for (uint32_t i = 0; i < ARRAY_SIZE(strings); i++) {
-                const struct proto_def def = {.kind = DEF_STRING, .id = i + 1, .string = fake_string(strings[i])};
-
-                define(f, &def);
-        }
-        for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-                define(f, &places[i]);
+        fake_define_all(&f->state, strings, ARRAY_SIZE(strings), places, ARRAY_SIZE(places));
         for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
-                define(f, &lines[i]);
+                fake_define(&f->state, &lines[i]);
 }
 
 static void end(struct fixture *f)
@@ -100,7 +85,7 @@ static uint32_t define_stack(struct fixture *f, uint8_t flags, const struct prot
         const struct proto_def def = {
                 .kind = DEF_STACK, .id = ++f->n_stacks, .stack = {.flags = flags, .n_frames = n, .frames = frames}};
 
-        define(f, &def);
+        fake_define(&f->state, &def);
         return def.id;
 }
 

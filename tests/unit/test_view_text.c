@@ -14,7 +14,9 @@
 #include "client/escape.h"
 #include "client/ledger.h"
 #include "client/view_text.h"
-#include "tests/unit/fake_daemon.h"
+#include "tests/unit/fake_state.h"
+#include "tests/unit/golden.h"
+#include "tests/unit/text_lines.h"
 
 static const char *const strings[] = {
         "worker",
@@ -56,20 +58,7 @@ static const struct proto_def defs[] = {
 
 static void define_all(struct state *state)
 {
-        struct proto_buffer buffer = fake_buffer();
-        struct proto_header header = {.count = ARRAY_SIZE(strings) + ARRAY_SIZE(defs)};
-        size_t begin;
-
-        assert_true(proto_begin_frame(&buffer) >= 0);
-        begin = buffer.n_bytes;
-        for (uint32_t i = 0; i < ARRAY_SIZE(strings); i++) {
-                const struct proto_def def = {.kind = DEF_STRING, .id = i + 1, .string = fake_string(strings[i])};
-
-                assert_int_equal(proto_append_def(&buffer, &def), 0);
-        }
-        for (size_t i = 0; i < ARRAY_SIZE(defs); i++)
-                assert_int_equal(proto_append_def(&buffer, &defs[i]), 0);
-        assert_int_equal(state_define(state, buffer.data + begin, buffer.n_bytes - begin, header.count), 0);
+        fake_define_all(state, strings, ARRAY_SIZE(strings), defs, ARRAY_SIZE(defs));
 }
 
 static struct proto_event changed(void (*change)(struct proto_event *event))
@@ -269,33 +258,6 @@ static void play(struct view *view)
         state_free(&state);
 }
 
-static void write_golden(const char *path, const struct text *text)
-{
-        FILE *file = fopen(path, "we");
-
-        assert_non_null(file);
-        assert_int_equal(fwrite(text->data, 1, text->n_bytes, file), text->n_bytes);
-        assert_int_equal(fclose(file), 0);
-}
-
-static void assert_golden_text(const char *name, const struct text *text)
-{
-        static char golden[65536];
-        char path[4096];
-        FILE *file;
-        size_t n;
-
-        (void)snprintf(path, sizeof(path), "%s/%s.txt", GOLDEN_DIR, name);
-        if (getenv("FAULTLINE_GOLDEN_UPDATE"))
-                write_golden(path, text);
-        file = fopen(path, "re");
-        assert_non_null(file);
-        n = fread(golden, 1, sizeof(golden), file);
-        (void)fclose(file);
-        if (n != text->n_bytes || memcmp(golden, text->data, n) != 0)
-                fail_msg("not as in %s:\n%.*s", path, (int)text->n_bytes, text->data);
-}
-
 static void test_pipe(void **unused)
 {
         const struct view_text_options options = {0};
@@ -303,8 +265,8 @@ static void test_pipe(void **unused)
 
         assert_non_null(view);
         play(view);
-        assert_golden_text("view_text_out", &view->out);
-        assert_golden_text("view_text_err", &view->err);
+        assert_golden_text(&view->out, "view_text_out");
+        assert_golden_text(&view->err, "view_text_err");
         view = view_text_free(view);
 }
 
@@ -315,23 +277,8 @@ static void test_terminal(void **unused)
 
         assert_non_null(view);
         play(view);
-        assert_golden_text("view_text_terminal", &view->out);
+        assert_golden_text(&view->out, "view_text_terminal");
         view = view_text_free(view);
-}
-
-static size_t cells_of(const char *line, const char *end)
-{
-        size_t n_cells = 0;
-
-        while (line < end) {
-                uint32_t point = 0;
-                size_t length = utf8_decode(line, (size_t)(end - line), &point);
-
-                assert_true(length > 0);
-                n_cells += utf8_cells(point);
-                line += length;
-        }
-        return n_cells;
 }
 
 /* Wherever the edge is: no line goes beyond it, and none is broken inside a character. */
@@ -341,18 +288,11 @@ static void test_every_width(void **unused)
 
         for (uint32_t width = 1; width <= 300; width++) {
                 struct view *view = view_text_new(&options);
-                size_t n_lines = 0;
 
                 assert_non_null(view);
                 view->n_columns = width;
                 play(view);
-                for (const char *line = view->out.data; line < view->out.data + view->out.n_bytes; n_lines++) {
-                        const char *end = strchr(line, '\n');
-
-                        assert_true(cells_of(line, end) <= width);
-                        line = end + 1;
-                }
-                assert_int_equal(n_lines, 1 + 2 * ARRAY_SIZE(changes));
+                assert_int_equal(assert_lines_fit(&view->out, width), 1 + 2 * ARRAY_SIZE(changes));
                 view = view_text_free(view);
         }
 }
@@ -362,7 +302,7 @@ static void test_narrow_terminals(void **unused)
         static const struct {
                 const char *golden;
                 uint32_t n_columns;
-        } terminals[] = {{"view_text_80", 80}, {"view_text_120", 120}, {"view_text_200", 200}};
+        } terminals[] = {{"view_text_40", 40}, {"view_text_80", 80}, {"view_text_120", 120}, {"view_text_200", 200}};
         const struct view_text_options options = {0};
 
         for (size_t i = 0; i < ARRAY_SIZE(terminals); i++) {
@@ -371,7 +311,7 @@ static void test_narrow_terminals(void **unused)
                 assert_non_null(view);
                 view->n_columns = terminals[i].n_columns;
                 play(view);
-                assert_golden_text(terminals[i].golden, &view->out);
+                assert_golden_text(&view->out, "%s", terminals[i].golden);
                 view = view_text_free(view);
         }
 }
