@@ -60,12 +60,19 @@ static int complain_several(const struct command *c)
 static int complain_none(const struct command *c, const struct process_search *search)
 {
         CLEANUP_TEXT struct text line = {0};
+        CLEANUP_TEXT struct text status = {0};
 
+        /* A process that has ended has no images; its numbers can still be read for a moment. */
+        if (process_read(&c->inspection.process, "maps", &status) < 0 || status.n_bytes == 0) {
+                inspect_complain(&c->inspection, -ESRCH);
+                return -ESRCH;
+        }
         text_put_string(&line, "no symbol ");
         put_escaped(&line, c->options->where);
-        text_printf(&line, " in the %zu images of process %" PRId32, search->n_images, pid_of(c));
+        text_printf(&line, " in the images of process %" PRId32 " (%zu were searched", pid_of(c), search->n_images);
         if (search->n_failed > 0)
-                text_printf(&line, " (%zu maps of others could not be read)", search->n_failed);
+                text_printf(&line, ", %zu maps are of files that could not be read as images", search->n_failed);
+        text_put_string(&line, ")");
         text_put_string(&line, "; write a name as in the program or as the linker has it, IMAGE:SYMBOL, SYMBOL+OFFSET, "
                                "or an address in hexadecimal");
         say_text(&line);

@@ -5,6 +5,7 @@
  * lie about the trace that follows.
  *
  * Parsing stops at the first word that is not an option: what follows "--" belongs to the command, down to its dashes.
+ * Where no command can follow options may stand behind the words.
  */
 #include "client/options.h"
 
@@ -393,31 +394,40 @@ static int complain_stray_word(const char *word, struct text *complaint)
         return -EINVAL;
 }
 
-/* faultline maps PID, faultline walk PID ADDRESS|SYMBOL: the words behind the options. */
+/* faultline maps PID, faultline walk PID ADDRESS|SYMBOL: the words that are no options. */
 static int parse_process(int argc, char **argv, struct options *options, struct text *complaint)
 {
         bool is_walk = options->action == ACTION_WALK;
-        int n_words = is_walk ? 2 : 1, r;
+        const char *form = is_walk ? "faultline walk PID ADDRESS|SYMBOL" : "faultline maps [--live] PID", *rest;
+        uint64_t pid;
 
-        if (argc - optind != n_words) {
-                text_printf(complaint, "write faultline %s", is_walk ? "walk PID ADDRESS|SYMBOL" : "maps [--live] PID");
+        if (argc - optind != (is_walk ? 2 : 1)) {
+                text_printf(complaint, "write %s", form);
                 return -EINVAL;
         }
-        r = option_parse_pids(options, argv[optind], complaint);
-        if (r == 0 && options->n_pids != 1) {
-                text_put_string(complaint, "one process at a time");
-                r = -EINVAL;
+        rest = option_parse_digits(argv[optind], &pid);
+        if (!rest || *rest || pid == 0 || pid > INT32_MAX) {
+                option_put_quoted(complaint, argv[optind]);
+                text_printf(complaint, " is not the id of a process; write %s", form);
+                return -EINVAL;
         }
+        options->pids[0] = (int32_t)pid;
+        options->n_pids = 1;
         if (is_walk)
                 options->where = argv[optind + 1];
-        return r < 0 ? r : check_daemon(options, complaint);
+        return check_daemon(options, complaint);
+}
+
+static bool is_of_process(const struct options *options)
+{
+        return options->action == ACTION_MAPS || options->action == ACTION_WALK;
 }
 
 static int parse_rest(int argc, char **argv, bool separated, struct options *options, struct text *complaint)
 {
         int r;
 
-        if (options->action == ACTION_MAPS || options->action == ACTION_WALK)
+        if (is_of_process(options))
                 return parse_process(argc, argv, options, complaint);
         if (optind < argc && !separated)
                 return complain_stray_word(argv[optind], complaint);
@@ -444,6 +454,7 @@ static void imply(struct options *options)
 
 int options_parse(int argc, char **argv, struct options *ret, struct text *complaint)
 {
+        static const char letters[] = "+:p:hfu:o:I:"; /* without the +, words are put behind the options */
         struct options options = {.action = ACTION_TRACE, .detail = DETAIL_AUTO};
         bool separated;
         int code, before, r;
@@ -460,7 +471,7 @@ int options_parse(int argc, char **argv, struct options *ret, struct text *compl
         }
         for (;;) {
                 before = optind ? optind : 1;
-                code = getopt_long(argc, argv, "+:p:hfu:o:I:", option_table, NULL);
+                code = getopt_long(argc, argv, &letters[is_of_process(&options)], option_table, NULL);
                 if (code < 0)
                         break;
                 r = apply_option(&options, code, argv, complaint);

@@ -251,6 +251,45 @@ static void test_reserved(void **unused)
         bad("faultline -p 1 top", "the command comes first: faultline top TARGET ...");
 }
 
+static void test_maps_and_walk(void **unused)
+{
+        struct options options = good("faultline maps 12 --format=json");
+
+        assert_int_equal(options.action, ACTION_MAPS);
+        assert_int_equal(options.pids[0], 12);
+        assert_int_equal(options.format, FORMAT_JSON);
+        assert_true(good("faultline maps --live 12").live);
+        options = good("faultline walk 12 malloc --no-demangle");
+        assert_int_equal(options.action, ACTION_WALK);
+        assert_string_equal(options.where, "malloc");
+        bad("faultline maps 1 2", "write faultline maps [--live] PID");
+        bad("faultline maps x", "'x' is not the id of a process; write faultline maps [--live] PID");
+        bad("faultline maps 1,2", "'1,2' is not the id of a process; write faultline maps [--live] PID");
+        bad("faultline maps 0", "'0' is not the id of a process; write faultline maps [--live] PID");
+        bad("faultline maps 2147483648", "'2147483648' is not the id of a process; write faultline maps [--live] PID");
+        bad("faultline walk 1", "write faultline walk PID ADDRESS|SYMBOL");
+        bad("faultline walk -p 1 x",
+            "-p belongs to faultline trace, faultline stat, faultline flame and faultline top");
+        bad("faultline -p 1 --live", "--live belongs to faultline maps");
+}
+
+static void test_tables(void **unused)
+{
+        struct options options = good("faultline stat --by=map,cause,map -I 2 -p 1");
+
+        assert_int_equal(options.n_by, 2);
+        assert_int_equal(options.by[0], GROUP_MAP);
+        assert_int_equal(options.by[1], GROUP_CAUSE);
+        assert_int_equal(options.interval_ns, 2 * NSEC_PER_SEC);
+        assert_int_equal(good("faultline stat --format=csv -p 1").format, FORMAT_CSV);
+        assert_true(good("faultline --no-fold -p 1").no_fold);
+        assert_int_equal(good("faultline top --by=code -p 1").by[0], GROUP_CODE);
+        bad("faultline top --by=code,map -p 1", "--by: top shows one table; its keys switch to the others");
+        bad("faultline -p 1 --format=csv", "--format='csv' is not known; write text or json");
+        bad("faultline -p 1 --by=map", "--by belongs to faultline stat and faultline top");
+        bad("faultline stat --no-fold -p 1", "--no-fold belongs to faultline trace");
+}
+
 static void test_stacks(void **unused)
 {
         static const struct {
@@ -343,7 +382,8 @@ int main(void)
                 cmocka_unit_test(test_targets),      cmocka_unit_test(test_options),
                 cmocka_unit_test(test_filters),      cmocka_unit_test(test_usage_errors),
                 cmocka_unit_test(test_bad_pids),     cmocka_unit_test(test_too_many_pids),
-                cmocka_unit_test(test_reserved),     cmocka_unit_test(test_stacks),
+                cmocka_unit_test(test_reserved),     cmocka_unit_test(test_maps_and_walk),
+                cmocka_unit_test(test_tables),       cmocka_unit_test(test_stacks),
                 cmocka_unit_test(test_times),        cmocka_unit_test(test_units),
                 cmocka_unit_test(test_longest_unit), cmocka_unit_test(test_follow_and_ptrace),
         };
