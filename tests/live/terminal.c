@@ -17,16 +17,21 @@
 
 /* --- faultline in it --- */
 
-/* "top", until it shows itself. environment: assignments before it. */
-static void start_top(const char *environment, const char *arguments)
+/* A command of the whole screen, until it shows itself. environment: assignments before it. */
+static void start_screen(const char *environment, const char *command, const char *arguments)
 {
         char line[1024];
 
         terminal_run_line(":"); /* nothing of another run is left */
-        (void)snprintf(line, sizeof(line), "clear; %s " FAULTLINE_PATH " top --private %s; echo over''=$?", environment,
-                       arguments);
+        (void)snprintf(line, sizeof(line), "clear; %s " FAULTLINE_PATH " %s --private %s; echo over''=$?", environment,
+                       command, arguments);
         terminal_type_line(line);
         terminal_await(SHOWN);
+}
+
+static void start_top(const char *environment, const char *arguments)
+{
+        start_screen(environment, "top", arguments);
 }
 
 static void start_top_on(const char *environment, pid_t pid, const char *options)
@@ -108,6 +113,29 @@ static void test_quit(void)
         terminal_press("q");
         terminal_await("over=0");
         terminal_await("complete: every fault was shown");
+        check_given_back();
+        CHECK(target_finish(&target) == 0, "the target failed");
+}
+
+/* maps --live begins with the picture of the address space; from there on it is top. */
+static void test_maps_live(void)
+{
+        char pid[16];
+
+        terminal_start("");
+        note_modes();
+        target_start(&target, "anon", "zero-fill", NULL);
+        (void)snprintf(pid, sizeof(pid), "%d", (int)target.pid);
+        start_screen("", "maps --live", pid);
+        terminal_await("PERM");
+        terminal_press("+");
+        terminal_await("page 0 of");
+        terminal_press("BSpace");
+        terminal_await("PERM");
+        terminal_press("a");
+        terminal_await("rate/s");
+        terminal_press("q");
+        terminal_await("over=0");
         check_given_back();
         CHECK(target_finish(&target) == 0, "the target failed");
 }
@@ -431,6 +459,7 @@ int main(int argc, char **argv)
         static const struct test_case cases[] = {
                 {"keys", test_keys},
                 {"quit", test_quit},
+                {"maps-live", test_maps_live},
                 {"end-of-target", test_end_of_target},
                 {"interrupt", test_interrupt},
                 {"signals", test_signals},
