@@ -224,9 +224,12 @@ static void put_parts(struct maps_view *v, const struct annotated_row *row)
 static void put_gap_names(struct maps_view *v, struct text *out, unsigned int names)
 {
         static const char *const words[N_GAP_NAMES] = {
-                "from the null pointer on",   "between the heap and the mmap area",
-                "stack guard gap and growth", "up to the end of user space",
-                "the non-canonical hole",     "the kernel's half",
+                "from null on",
+                "between the heap and the mmap area",
+                "stack guard gap and growth",
+                "up to the end of user space",
+                "the non-canonical hole",
+                "the kernel's half",
         };
         bool first = true;
 

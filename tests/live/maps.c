@@ -421,8 +421,7 @@ static void check_picture(pid_t pid)
         harness_watch(&client);
         (void)snprintf(want, sizeof(want), "pause (%d), 4 levels of page tables", (int)pid);
         check_line(&client, want);
-        (void)snprintf(want, sizeof(want),
-                       "-- gap                            4 MiB from the null pointer on, mmap_min_addr %#lx",
+        (void)snprintf(want, sizeof(want), "-- gap                            4 MiB from null on, mmap_min_addr %#lx",
                        strtoul(min_addr, NULL, 10));
         check_line(&client, want);
         check_line(&client, "0x400000-0x401000                 4 KiB r--p      0x0 " SMALLEST);
