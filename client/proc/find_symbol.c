@@ -12,16 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-static int digit_of(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
-}
+#include "proto/hex.h"
 
 static bool is_decimal_digit(char c)
 {
@@ -43,12 +34,12 @@ static int parse_hex(const char *text, uint64_t *ret)
         if (!*text)
                 return -EINVAL;
         for (const char *at = text; *at; at++)
-                if (digit_of(*at) < 0)
+                if (hex_digit(*at) < 0)
                         return -EINVAL;
         for (; *text; text++) {
                 if (value >> 60)
                         return -ERANGE;
-                value = value << 4 | (uint64_t)digit_of(*text);
+                value = value << 4 | (uint64_t)hex_digit(*text);
         }
         *ret = value;
         return 0;

@@ -3,6 +3,7 @@
  * The table: which columns there are depends on the width alone, so that nothing jumps; the name has what the others
  * leave. What was entered, what is searched and which time counts stand above it when they are not the usual.
  */
+#include "client/escape.h"
 #include "client/figures.h"
 #include "client/top/parts.h"
 #include "client/top/row_name.h"
@@ -117,7 +118,7 @@ static void put_steps(struct view_top *v, const struct grid *grid, struct pen *p
                 pen->style = STYLE_STRONG;
                 n_cells = (uint32_t)strlen(group_by_text(level->by)) + 4; /* the blank, and what separates it */
                 n_cells = room > n_cells ? room - n_cells : 0;
-                pen_put_fitted(pen, MIN_OF(n_cells, parts_cells(name.data, name.n_bytes)), name.data, name.n_bytes);
+                pen_put_fitted(pen, MIN_OF(n_cells, utf8_text_cells(name.data, name.n_bytes)), name.data, name.n_bytes);
                 pen->style = STYLE_DIM;
                 pen_put_glyph(pen, " › ", '>');
         }

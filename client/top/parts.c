@@ -17,20 +17,6 @@ struct parts parts_at(struct grid *grid, uint32_t x, uint32_t y, uint32_t end)
         return parts;
 }
 
-uint32_t parts_cells(const char *bytes, size_t n_bytes)
-{
-        uint32_t n_cells = 0;
-
-        for (size_t i = 0; i < n_bytes;) {
-                uint32_t point = 0;
-                size_t length = utf8_decode(bytes + i, n_bytes - i, &point);
-
-                n_cells += length > 0 ? utf8_cells(point) : 1;
-                i += MAX_OF(length, (size_t)1);
-        }
-        return n_cells;
-}
-
 void parts_put(struct parts *parts, enum style style, const char *bytes, size_t n_bytes)
 {
         struct pen *pen = &parts->pen;
@@ -39,7 +25,7 @@ void parts_put(struct parts *parts, enum style style, const char *bytes, size_t 
 
         if (parts->is_full || n_bytes == 0)
                 return;
-        if (!is_first && pen->x + gap + parts_cells(bytes, n_bytes) > pen->end) {
+        if (!is_first && pen->x + gap + utf8_text_cells(bytes, n_bytes) > pen->end) {
                 parts->is_full = true;
                 return;
         }

@@ -10,9 +10,6 @@ struct parts {
         bool is_full;  /* one was left out: what comes after it is less important still */
 };
 
-/* Of text that is safe for a terminal, at most. */
-uint32_t parts_cells(const char *bytes, size_t n_bytes);
-
 struct parts parts_at(struct grid *grid, uint32_t x, uint32_t y, uint32_t end);
 
 /* Two blanks before it but for the first, then n_bytes that are safe for a terminal. */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "elf/symtab.h"
+#include "proto/hex.h"
 
 /*
  * The last symbol before a hole (end of the image, of a module) must not claim all addresses up to the next module. No
@@ -28,17 +29,6 @@ struct kallsyms_line {
         const char *name;
         size_t n_name;
 };
-
-static int hex_digit(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
-}
 
 /* [text, end) is one line without its newline. */
 static bool parse_line(const char *text, const char *end, struct kallsyms_line *ret)

@@ -18,6 +18,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "proto/hex.h"
+
 #define LINES_MAX ((size_t)4 << 20)
 
 struct range {
@@ -52,17 +54,6 @@ static int ranges_add(struct ranges *ranges, const struct range *range)
         }
         ranges->items[ranges->n++] = *range;
         return 0;
-}
-
-static int hex_digit(char c)
-{
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
 }
 
 /* A hexadecimal number, with or without 0x, and the blank behind it; *at moves. */
