@@ -22,6 +22,7 @@
 
 #define N_CHAINS 2
 #define CHAIN_PAGES 512
+#define BIRTHS_EACH_SIDE 4 /* of the beginning of the trace, in each chain at least */
 #define N_EACH 100
 #define CHILD_STACK_BYTES (64UL << 10)
 #define STATUS 42
@@ -121,6 +122,14 @@ static void *run_link(void *data)
         return NULL;
 }
 
+static void await_more_births(struct chain *chain)
+{
+        size_t n = atomic_load(&chain->n_births);
+
+        while (atomic_load(&chain->n_births) < n + BIRTHS_EACH_SIDE)
+                (void)sched_yield();
+}
+
 static void births(void)
 {
         for (size_t i = 0; i < N_CHAINS; i++) {
@@ -130,7 +139,11 @@ static void births(void)
         }
         for (size_t i = 0; i < N_CHAINS; i++)
                 begin_link(&chains[i], run_link);
+        for (size_t i = 0; i < N_CHAINS; i++)
+                await_more_births(&chains[i]);
         target_gate();
+        for (size_t i = 0; i < N_CHAINS; i++)
+                await_more_births(&chains[i]);
         atomic_store(&is_told, true);
         for (size_t i = 0; i < N_CHAINS; i++)
                 await_true(&chains[i].is_over);
