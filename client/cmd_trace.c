@@ -30,6 +30,8 @@ static void handle_end_of_connection(struct trace_command *t)
 {
         CLEANUP_TEXT struct text death = {0};
 
+        if (!session_done(&t->session) && trace_reconnect(t))
+                return;
         t->over = true;
         if (session_done(&t->session))
                 return;
@@ -55,9 +57,11 @@ static void receive(struct trace_command *t)
 
                 if (r == CONN_EMPTY)
                         break;
-                if (r == CONN_ENDED)
+                if (r == CONN_ENDED) {
                         handle_end_of_connection(t);
-                else if (r == CONN_FRAME)
+                        break;
+                }
+                if (r == CONN_FRAME)
                         trace_conclude(t, session_receive(&t->session, t->conn.buffer, n_bytes));
                 else if (r == -EMSGSIZE)
                         text_put_string(&t->session.reason,
@@ -129,6 +133,7 @@ static void step(struct trace_command *t)
                 return;
         if (fds[0].revents)
                 receive(t);
+        trace_reconnect_run(t);
         if (any_attached(&t->session))
                 trace_screen_begin(t);
         trace_handle_command(t);

@@ -97,7 +97,8 @@ void conn_close(struct conn *conn)
 
 /* --- the service --- */
 
-static int connect_to(const char *path, int *ret_fd)
+/* flags: SOCK_NONBLOCK not to wait until the connection can be taken. */
+static int connect_to(const char *path, int flags, int *ret_fd)
 {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         CLEANUP_CLOSE int fd = -1;
@@ -105,7 +106,7 @@ static int connect_to(const char *path, int *ret_fd)
         if (strlen(path) >= sizeof(address.sun_path))
                 return -ENAMETOOLONG;
         strcpy(address.sun_path, path);
-        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
         if (fd < 0)
                 return -errno;
         if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
@@ -118,7 +119,7 @@ static int open_named(const char *path, struct conn *ret, struct text *note)
 {
         int fd, r;
 
-        r = connect_to(path, &fd);
+        r = connect_to(path, 0, &fd);
         if (r == 0)
                 return conn_adopt(fd, 0, ret);
         text_put_string(note, "cannot connect to faultlined at ");
@@ -230,7 +231,7 @@ int conn_open(const struct conn_options *options, struct conn *ret, struct text 
                 return open_named(options->socket, ret, note);
         if (options->private_daemon)
                 return start_private(options->daemon_log_fd, ret, note);
-        r = connect_to(CONN_SERVICE_SOCKET, &fd);
+        r = connect_to(CONN_SERVICE_SOCKET, 0, &fd);
         if (r == 0)
                 return conn_adopt(fd, 0, ret);
         if (start_private(options->daemon_log_fd, ret, note) < 0)
@@ -241,6 +242,21 @@ int conn_open(const struct conn_options *options, struct conn *ret, struct text 
                             "faultlined, which may know less",
                             strerror(-r));
         return 0;
+}
+
+int conn_reopen(const struct conn_options *options, struct conn *ret)
+{
+        int fd, r;
+
+        r = connect_to(options->socket ? options->socket : CONN_SERVICE_SOCKET, SOCK_NONBLOCK, &fd);
+        if (r < 0)
+                return r;
+        if (fcntl(fd, F_SETFL, 0) < 0) { /* sending waits */
+                r = -errno;
+                (void)close(fd);
+                return r;
+        }
+        return conn_adopt(fd, 0, ret);
 }
 
 /* --- frames --- */

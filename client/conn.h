@@ -29,6 +29,12 @@ struct conn_options {
  */
 int conn_open(const struct conn_options *options, struct conn *ret, struct text *note) MUST_CHECK;
 
+/*
+ * The service again, after its connection was hung up. Does not wait. 0; -EAGAIN: it has no room for one more just now;
+ * or another -errno: it is not there (yet).
+ */
+int conn_reopen(const struct conn_options *options, struct conn *ret) MUST_CHECK;
+
 /* For conn_open()'s users that bring their own socket. Takes fd over, also on failure. 0; -ENOMEM. */
 int conn_adopt(int fd, pid_t daemon_pid, struct conn *ret) MUST_CHECK;
 

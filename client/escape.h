@@ -10,15 +10,7 @@
 #include <stdint.h>
 
 #include "client/text.h"
-
-/*
- * Length in bytes of the well-formed UTF-8 sequence at the start of s (RFC 3629: no surrogates, no overlong forms),
- * with its code point; 0 when there is none.
- */
-size_t utf8_decode(const char *s, size_t n_bytes, uint32_t *ret_point);
-
-/* May it be shown as it is? false: control characters, invisible and direction-changing ones. */
-bool escape_is_safe(uint32_t point);
+#include "proto/utf8.h"
 
 /* Terminal columns that a character takes at most. */
 unsigned int utf8_cells(uint32_t point);

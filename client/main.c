@@ -5,7 +5,9 @@
 
 #include "client/cmd_flame.h"
 #include "client/cmd_maps.h"
+#include "client/cmd_metrics.h"
 #include "client/cmd_stat.h"
+#include "client/cmd_status.h"
 #include "client/cmd_top.h"
 #include "client/cmd_trace.h"
 #include "client/cmd_walk.h"
@@ -52,7 +54,10 @@ int main(int argc, char **argv)
                 return complain(&text);
         switch (options.action) {
         case ACTION_HELP:
-                options_put_help(&text);
+                if (options.help_of == ACTION_HELP)
+                        options_put_help(&text);
+                else
+                        options_put_command_help(&text, options.help_of);
                 return print(&text);
         case ACTION_VERSION:
                 text_put_string(&text, "faultline " FAULTLINE_VERSION "\n");
@@ -71,6 +76,10 @@ int main(int argc, char **argv)
                 return options.live ? cmd_top(&options) : cmd_maps(&options);
         case ACTION_WALK:
                 return cmd_walk(&options);
+        case ACTION_STATUS:
+                return cmd_status(&options);
+        case ACTION_METRICS:
+                return cmd_metrics(&options);
         case ACTION_TRACE:
                 break;
         }

@@ -141,7 +141,12 @@ static bool ends_with(const char *word, const char *end)
 
 static int parse_file(struct options *options, const char *name, struct text *complaint)
 {
-        if (ends_with(name, ".folded")) {
+        if (options->action == ACTION_METRICS) {
+                if (*name == '\0') {
+                        text_put_string(complaint, "-o: the name of the file is empty");
+                        return -EINVAL;
+                }
+        } else if (ends_with(name, ".folded")) {
                 options->file_kind = FLAME_FOLDED;
         } else if (ends_with(name, ".svg")) {
                 options->file_kind = FLAME_SVG;
@@ -324,11 +329,12 @@ static int apply_option(struct options *options, int code, char **argv, struct t
 /* Words that name commands, where none may stand. 0: none of them. */
 static int check_first_word(const char *word, struct text *complaint)
 {
-        static const char *const later[] = {"record", "replay", "export", "status"};
+        static const char *const later[] = {"record", "replay", "export"};
         enum options_action action;
 
         if (option_find_command(word, &action)) {
-                text_printf(complaint, "the command comes first: faultline %s TARGET ...", word);
+                text_printf(complaint, "the command comes first: faultline %s%s", word,
+                            option_command_of(action)->words == WORDS_NONE ? "" : " TARGET ...");
                 return -EINVAL;
         }
         for (size_t i = 0; i < ARRAY_SIZE(later); i++)
@@ -418,9 +424,26 @@ static int parse_process(int argc, char **argv, struct options *options, struct 
         return check_daemon(options, complaint);
 }
 
+/* faultline status, faultline metrics: of the service, there are no words but options. */
+static int parse_nothing(int argc, char **argv, const struct options *options, struct text *complaint)
+{
+        if (optind < argc) {
+                text_put_string(complaint, "what is ");
+                option_put_quoted(complaint, argv[optind]);
+                text_printf(complaint, "? write faultline %s", option_command_of(options->action)->form);
+                return -EINVAL;
+        }
+        return check_daemon(options, complaint);
+}
+
 static bool is_of_process(const struct options *options)
 {
         return options->action == ACTION_MAPS || options->action == ACTION_WALK;
+}
+
+static bool is_of_service(const struct options *options)
+{
+        return options->action == ACTION_STATUS || options->action == ACTION_METRICS;
 }
 
 static int parse_rest(int argc, char **argv, bool separated, struct options *options, struct text *complaint)
@@ -429,6 +452,8 @@ static int parse_rest(int argc, char **argv, bool separated, struct options *opt
 
         if (is_of_process(options))
                 return parse_process(argc, argv, options, complaint);
+        if (is_of_service(options))
+                return parse_nothing(argc, argv, options, complaint);
         if (optind < argc && !separated)
                 return complain_stray_word(argv[optind], complaint);
         if (optind < argc)
@@ -454,24 +479,25 @@ static void imply(struct options *options)
 
 int options_parse(int argc, char **argv, struct options *ret, struct text *complaint)
 {
-        static const char letters[] = "+:p:hfu:o:I:"; /* without the +, words are put behind the options */
-        struct options options = {.action = ACTION_TRACE, .detail = DETAIL_AUTO};
+        struct options options = {.action = ACTION_TRACE, .help_of = ACTION_HELP, .detail = DETAIL_AUTO};
         bool separated;
         int code, before, r;
 
         optind = 0; /* glibc: start anew, with the ordering of this option string */
         opterr = 0;
         if (argc > 1 && option_find_command(argv[1], &options.action)) {
+                options.help_of = options.action;
                 argc--;
                 argv++;
         }
-        if (argc == 1) {
+        if (argc == 1 && !is_of_service(&options)) {
                 *ret = (struct options){.action = ACTION_USAGE};
                 return 0;
         }
         for (;;) {
                 before = optind ? optind : 1;
-                code = getopt_long(argc, argv, &letters[is_of_process(&options)], option_table, NULL);
+                code = getopt_long(argc, argv, &option_letters[is_of_process(&options) || is_of_service(&options)],
+                                   option_table, NULL);
                 if (code < 0)
                         break;
                 r = apply_option(&options, code, argv, complaint);

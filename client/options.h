@@ -21,6 +21,8 @@ enum options_action {
         ACTION_TOP,
         ACTION_MAPS,
         ACTION_WALK,
+        ACTION_STATUS,
+        ACTION_METRICS,
         ACTION_HELP,
         ACTION_VERSION,
         ACTION_USAGE, /* nothing was asked for */
@@ -45,6 +47,7 @@ const char *group_by_text(unsigned int by); /* as on the command line; NULL for 
 
 struct options {
         enum options_action action;
+        enum options_action help_of; /* HELP: for this command; HELP itself: for all of them */
         /* The target is one of these; MAPS and WALK have one pid: */
         int32_t pids[OPTIONS_PIDS_MAX]; /* each once */
         size_t n_pids;
@@ -70,7 +73,7 @@ struct options {
         bool live;                    /* MAPS: what happens there, by a trace */
         const char *where;            /* WALK: an address or a symbol; points into argv */
         uint64_t top;                 /* STAT: so many groups; 0: as many as fits the format */
-        const char *file;             /* FLAME: to be written; points into argv */
+        const char *file;             /* FLAME, METRICS: to be written; points into argv; NULL: standard output */
         enum flame_file file_kind;    /* FLAME: by the end of its name */
         const char *socket;           /* points into argv; NULL: the default */
         bool private_daemon;
@@ -87,4 +90,5 @@ int options_parse_time(const char *word, uint64_t default_unit_ns, uint64_t *ret
 
 /* usage.c */
 void options_put_help(struct text *out);
-void options_put_usage(struct text *out); /* the shortest that helps */
+void options_put_command_help(struct text *out, enum options_action action); /* its share of the help */
+void options_put_usage(struct text *out);                                    /* the shortest that helps */

@@ -17,6 +17,7 @@
 
 #include "client/escape.h"
 #include "client/ledger.h"
+#include "client/session_restart.h"
 #include "client/session_send.h"
 
 enum { EVENTS_AT_A_TIME = 64 }; /* few enough to stay in the first-level cache between decoding and rendering */
@@ -85,6 +86,8 @@ int session_stop(struct session *session)
                         r = session_send_stop(session, target->trace);
                 else if (target->phase == TARGET_WAITING)
                         target->phase = TARGET_FAILED;
+                else if (target->phase < TARGET_ENDED && target->past.is_whole)
+                        session_end_as_told(session, target, END_STOPPED);
                 if (r < 0)
                         return r;
         }
@@ -115,7 +118,8 @@ static struct target *find_trace(struct session *session, uint32_t trace)
         for (size_t i = 0; i < session->n_targets; i++) {
                 struct target *target = &session->targets[i];
 
-                if (target->trace == trace && (target->phase == TARGET_RUNNING || target->phase == TARGET_RESUMING))
+                if (trace != 0 && target->trace == trace &&
+                    (target->phase == TARGET_RUNNING || target->phase == TARGET_RESUMING))
                         return target;
         }
         return NULL;
@@ -177,8 +181,13 @@ static int handle_welcome(struct session *session, const struct frame_in *frame)
             welcome.event_bytes > PROTO_FRAME_MAX_BYTES)
                 return broken(session, frame, "is malformed");
         session->event_bytes = welcome.event_bytes;
-        for (size_t i = 0; i < session->n_targets && !session->stopping; i++) {
-                r = session_send_attach(session, &session->targets[i]);
+        for (size_t i = 0; i < session->n_targets; i++) {
+                struct target *target = &session->targets[i];
+
+                if (target->phase == TARGET_WAITING && !session->stopping)
+                        r = session_send_attach(session, target);
+                else if (target->phase == TARGET_RESUMING)
+                        r = session_send_resume(session, target);
                 if (r < 0)
                         return r;
         }
@@ -197,7 +206,10 @@ static int handle_attached(struct session *session, const struct frame_in *frame
         target = find_request(session, attached.req);
         if (!target) /* RESUME was read by two engines: the answer to the second one comes */
                 return find_trace(session, frame->header.trace) ? 0 : session_send_stop(session, frame->header.trace);
+        if (target->trace == 0)
+                session_note_daemon(target);
         target->trace = frame->header.trace;
+        target->key = attached.key;
         target->kernel_base = attached.kernel_base;
         target->lost_base = attached.lost_base;
         target->phase = TARGET_RUNNING;
@@ -235,7 +247,7 @@ static int handle_error(struct session *session, const struct frame_in *frame)
         if (!session_welcomed(session))
                 refuse_all(session);
         else if (target && error.req)
-                target->phase = TARGET_FAILED;
+                session_fail_target(session, target);
         return 0;
 }
 
@@ -403,11 +415,15 @@ static int handle_gap(struct session *session, const struct frame_in *frame)
         r = proto_decode_gap(frame->body, frame->n_bytes, &gap);
         if (r < 0)
                 return malformed(session, frame, r);
+        if (frame->header.trace != 0) {
+                session_note_missed(session, find_trace(session, frame->header.trace), &gap);
+                return 0;
+        }
         session->had_gap = true;
         if (!session_welcomed(session))
                 return session_send_hello(session);
         if (any_attached(session))
-                session->view->ops->gap(session->view, &gap);
+                session->view->ops->gap(session->view, NULL, &gap);
         for (size_t i = 0; i < session->n_targets; i++) {
                 r = go_on(session, &session->targets[i]);
                 if (r < 0)
@@ -443,6 +459,11 @@ static int handle_end(struct session *session, const struct frame_in *frame)
                 return malformed(session, frame, r);
         if (!target)
                 return 0;
+        if (end.reason == END_RESTART && proto_key_is_set(&target->key) && !session->stopping) {
+                check_ledger(session, target, &end.ledger);
+                session_note_end(target, &end);
+                return 0;
+        }
         target->phase = TARGET_ENDED;
         session->view->ops->end(session->view, &target->state, &end);
         if (end.reason == END_ERROR) {

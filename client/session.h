@@ -31,9 +31,18 @@ enum target_phase {
         TARGET_WAITING,   /* for WELCOME */
         TARGET_ATTACHING, /* ATTACH sent */
         TARGET_RUNNING,
-        TARGET_RESUMING, /* RESUME sent */
-        TARGET_ENDED,    /* END came */
-        TARGET_FAILED,   /* ERROR came instead */
+        TARGET_RESUMING,   /* RESUME sent, or to be sent after WELCOME */
+        TARGET_RESTARTING, /* END came because the daemon is being restarted; the connection's end is awaited */
+        TARGET_ENDED,      /* END came */
+        TARGET_FAILED,     /* ERROR came instead */
+};
+
+/* What is known of a trace from daemons before the one that is connected. */
+struct past {
+        bool is_whole;        /* the last one told how it ended, and no other has gone on yet: ->end */
+        struct proto_end end; /* without its text */
+        uint64_t n_lost, n_dropped_daemon, n_counted; /* terms of the ledger that no frame tells; gaps are counted */
+        uint64_t unseen;
 };
 
 struct target {
@@ -43,6 +52,8 @@ struct target {
         uint32_t req;
         uint32_t trace;
         uint64_t kernel_base, lost_base;
+        struct proto_key key; /* by which the trace outlives its daemon; all 0: it does not */
+        struct past past;
         struct state state;
 };
 
@@ -77,6 +88,16 @@ int session_receive(struct session *session, const uint8_t *frame, size_t n_byte
 
 /* End all traces; idempotent. A target whose ATTACH is not answered yet is stopped as soon as it is. */
 int session_stop(struct session *session) MUST_CHECK;
+
+/*
+ * The connection has ended without the end of every trace. Whether some of them can be gone on with on a new one
+ * (session_restart.c); then those that cannot are told, and have failed, and nothing is sent until session_go_on().
+ */
+bool session_leave(struct session *session) MUST_CHECK;
+/* There is a new one: send HELLO on it; what was running is asked for after WELCOME. 0; what send() returned. */
+int session_go_on(struct session *session) MUST_CHECK;
+/* There will be none: the traces whose daemon told how they ended have ended so, all others have failed. */
+void session_give_up(struct session *session);
 
 bool session_welcomed(const struct session *session);
 bool session_done(const struct session *session); /* every target has ended or failed; what comes then says nothing */

@@ -5,6 +5,8 @@
  */
 #include "client/session_send.h"
 
+#include "client/session_restart.h"
+
 enum { FRAME_OUT_BYTES = PROTO_HEADER_BYTES + 256 + 2 * PROTO_STRING_MAX_BYTES };
 
 static int send_buffer(struct session *session, int encoded, const struct proto_buffer *buffer)
@@ -73,7 +75,7 @@ int session_send_resume(struct session *session, struct target *target)
 {
         uint8_t bytes[FRAME_OUT_BYTES];
         struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
-        const struct proto_resume resume = {
+        struct proto_resume resume = {
                 .req = ++session->last_req,
                 .kernel_base = target->kernel_base,
                 .lost_base = target->lost_base,
@@ -85,6 +87,7 @@ int session_send_resume(struct session *session, struct target *target)
                 .filter = session->options.filter,
         };
 
+        session_put_past(target, &resume);
         target->req = resume.req;
         target->phase = TARGET_RESUMING;
         return send_buffer(session, proto_encode_resume(&buffer, target->trace, &resume), &buffer);

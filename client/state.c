@@ -287,16 +287,28 @@ int state_receive(struct state *state, const uint8_t *body, size_t n_bytes, uint
         return 0;
 }
 
+static void count_completed(struct state *state, size_t outcome, uint64_t n)
+{
+        if (outcome == OUTCOME_MAJOR)
+                state->n_major += n;
+        else if (outcome == OUTCOME_MINOR || outcome == OUTCOME_NONE)
+                state->n_minor += n;
+}
+
 void state_count_events(struct state *state, const struct proto_event *events, uint32_t n_events)
 {
-        for (uint32_t i = 0; i < n_events; i++)
+        for (uint32_t i = 0; i < n_events; i++) {
                 state->n_incomplete += (events[i].flags & PROTO_EVENT_INCOMPLETE) != 0;
+                count_completed(state, events[i].outcome, 1);
+        }
 }
 
 void state_count_drops(struct state *state, const struct proto_drops *drops)
 {
-        for (size_t i = 0; i < N_OUTCOMES; i++)
+        for (size_t i = 0; i < N_OUTCOMES; i++) {
                 state->n_dropped += drops->n_faults[i];
+                count_completed(state, i, drops->n_faults[i]);
+        }
 }
 
 const struct dict_string *state_string(const struct state *state, uint32_t id)

@@ -107,6 +107,9 @@ struct state {
         uint64_t n_filtered; /* as of the last EVENTS frame */
         uint64_t n_dropped;
         uint64_t n_incomplete;
+        uint64_t n_minor,
+                n_major; /* completed ones, received or dropped, since the daemon attached; unknown ones: minor */
+        uint64_t n_filtered_before; /* ->n_filtered when it attached */
 };
 
 /* Contents only. An all-zero struct is an empty state. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the files of the trace command share: cmd_trace.c, trace_control.c, trace_output.c, trace_child.c,
- * trace_screen.c. */
+ * trace_screen.c, trace_reconnect.c. */
 #pragma once
 
 #include <signal.h>
@@ -46,18 +46,22 @@ struct trace_command {
         struct trace_screen *screen; /* owned; NULL: the view writes lines */
         sigset_t old_mask;
         int signal_fd;
-        uint64_t duration_end_ns; /* 0: not running yet, or no --duration */
-        uint64_t stop_ns;         /* when the end was asked for */
-        uint64_t deadline_ns;     /* for WELCOME, then for END; 0: none */
-        uint64_t tick_end_ns;     /* when kind->tick is to be called again */
-        bool over;                /* nothing more comes from the daemon */
-        bool failed;              /* said on standard error */
-        int cancelled;            /* this signal came before the command was run, and it is not; 0: none did */
-        bool quiet_end;           /* our reader has gone, nobody wants to hear more */
+        uint64_t duration_end_ns;   /* 0: not running yet, or no --duration */
+        uint64_t stop_ns;           /* when the end was asked for */
+        uint64_t deadline_ns;       /* for WELCOME, then for END; 0: none */
+        uint64_t tick_end_ns;       /* when kind->tick is to be called again */
+        uint64_t reconnect_end_ns;  /* the service has gone and is waited for until then; 0: it is there */
+        uint64_t reconnect_next_ns; /* when to try again; UINT64_MAX: its WELCOME is awaited */
+        bool over;                  /* nothing more comes from the daemon */
+        bool failed;                /* said on standard error */
+        int cancelled;              /* this signal came before the command was run, and it is not; 0: none did */
+        bool quiet_end;             /* our reader has gone, nobody wants to hear more */
         bool command_ran;
 };
 
 /* --- trace_control.c: what ends a trace --- */
+
+uint64_t trace_now_ns(void); /* CLOCK_MONOTONIC */
 
 /* The conversation cannot go on. */
 void trace_fail(struct trace_command *t);
@@ -77,6 +81,14 @@ void trace_await_end(struct trace_command *t); /* anew with each sign of life */
 void trace_check_time(struct trace_command *t);
 int trace_timeout_ms(const struct trace_command *t); /* for poll(2), rounded up; -1: no limit */
 void trace_tick(struct trace_command *t);            /* if the kind wants it now */
+
+/* --- trace_reconnect.c --- */
+
+/* The connection has ended. False: nothing can be gone on with. */
+bool trace_reconnect(struct trace_command *t) MUST_CHECK;
+/* Go on with that, if it is under way. */
+void trace_reconnect_run(struct trace_command *t);
+uint64_t trace_reconnect_due_ns(const struct trace_command *t); /* when it wants to; UINT64_MAX: never */
 
 /* --- trace_output.c --- */
 

@@ -24,7 +24,7 @@ enum { HOLD_BACK_MS = 50 };
 /* timeout(1) and others send their signal to the process and then to its group: that is one request, not two. */
 #define SAME_REQUEST_NS (300 * NSEC_PER_MSEC)
 
-static uint64_t now_ns(void)
+uint64_t trace_now_ns(void)
 {
         struct timespec now;
 
@@ -51,19 +51,19 @@ void trace_conclude(struct trace_command *t, int r)
 
 void trace_await_welcome(struct trace_command *t)
 {
-        t->deadline_ns = now_ns() + WELCOME_TIMEOUT_NS;
+        t->deadline_ns = trace_now_ns() + WELCOME_TIMEOUT_NS;
 }
 
 void trace_await_end(struct trace_command *t)
 {
-        t->deadline_ns = now_ns() + END_TIMEOUT_NS;
+        t->deadline_ns = trace_now_ns() + END_TIMEOUT_NS;
 }
 
 void trace_stop(struct trace_command *t)
 {
         if (t->session.stopping || t->over)
                 return;
-        t->stop_ns = now_ns();
+        t->stop_ns = trace_now_ns();
         trace_await_end(t);
         trace_conclude(t, session_stop(&t->session));
 }
@@ -86,7 +86,8 @@ static void cancel(struct trace_command *t, int signal)
 
 static bool is_second_request(const struct trace_command *t)
 {
-        return t->session.stopping && !t->over && !session_done(&t->session) && now_ns() - t->stop_ns > SAME_REQUEST_NS;
+        return t->session.stopping && !t->over && !session_done(&t->session) &&
+               trace_now_ns() - t->stop_ns > SAME_REQUEST_NS;
 }
 
 void trace_handle_signals(struct trace_command *t)
@@ -145,7 +146,7 @@ static bool any_running(const struct session *session)
 
 void trace_check_time(struct trace_command *t)
 {
-        uint64_t now = now_ns();
+        uint64_t now = trace_now_ns();
 
         if (t->options->duration_ns > 0 && t->duration_end_ns == 0 && any_running(&t->session) &&
             __builtin_add_overflow(now, t->options->duration_ns, &t->duration_end_ns))
@@ -171,7 +172,7 @@ void trace_tick(struct trace_command *t)
 
         if (!t->kind->tick || t->over)
                 return;
-        now = now_ns();
+        now = trace_now_ns();
         if (now < t->tick_end_ns)
                 return;
         t->tick_end_ns = now + t->kind->tick_ns;
@@ -189,9 +190,10 @@ int trace_timeout_ms(const struct trace_command *t)
                 next = t->deadline_ns;
         if (t->duration_end_ns > 0 && !t->session.stopping)
                 next = MIN_OF(next, t->duration_end_ns);
+        next = MIN_OF(next, trace_reconnect_due_ns(t));
         if (next == UINT64_MAX)
                 return t->view->holds_back ? patience_ms : -1;
-        now = now_ns();
+        now = trace_now_ns();
         if (next <= now)
                 return 0;
         return (int)MIN_OF((next - now) / NSEC_PER_MSEC + 1, (uint64_t)patience_ms);

@@ -31,6 +31,8 @@ const char *end_reason_text(unsigned int reason)
                 return "stripped";
         case END_ERROR:
                 return "error";
+        case END_RESTART:
+                return "restart";
         }
         return NULL;
 }

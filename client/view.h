@@ -26,7 +26,8 @@ struct view_ops {
         void (*revoked)(struct view *view, const struct state *state, const struct proto_revoked *revoked);
         void (*drops)(struct view *view, const struct state *state, const struct proto_drops *drops);
         void (*degraded)(struct view *view, const struct state *state, const struct proto_degraded *degraded);
-        void (*gap)(struct view *view, const struct proto_gap *gap);
+        /* state: whose trace it is about; NULL: all of them. */
+        void (*gap)(struct view *view, const struct state *state, const struct proto_gap *gap);
         /* A request that failed: the target's pid (0: none), errno number, one line (may be empty). */
         void (*error)(struct view *view, int32_t pid, const struct proto_error *error);
         void (*end)(struct view *view, const struct state *state, const struct proto_end *end);

@@ -90,11 +90,11 @@ static void gather_degraded(struct view *view, const struct state *state, const 
         pass_on(g);
 }
 
-static void gather_gap(struct view *view, const struct proto_gap *gap)
+static void gather_gap(struct view *view, const struct state *state, const struct proto_gap *gap)
 {
         struct view_gather *g = gather_of(view);
 
-        g->notes->ops->gap(g->notes, gap);
+        g->notes->ops->gap(g->notes, state, gap);
         pass_on(g);
 }
 

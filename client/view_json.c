@@ -275,10 +275,34 @@ static void json_degraded(struct view *view, const struct state *state, const st
         json_end_line(&view->out);
 }
 
-static void json_gap(struct view *view, const struct proto_gap *gap)
+static void put_count_or_null(struct text *out, const char *key, uint64_t n)
+{
+        if (n != PROTO_UNKNOWN) {
+                json_put_number(out, key, n);
+                return;
+        }
+        json_put_key(out, key);
+        text_put_string(out, "null");
+}
+
+static void put_missed(struct text *out, const struct proto_missed *missed)
+{
+        put_count_or_null(out, "min_flt", missed->min_flt);
+        put_count_or_null(out, "maj_flt", missed->maj_flt);
+        json_put_number(out, "since_ns", missed->since_ns);
+        json_put_number(out, "until_ns", missed->until_ns);
+        json_put_key(out, "exact");
+        text_put_string(out, missed->is_exact ? "true" : "false");
+}
+
+static void json_gap(struct view *view, const struct state *state, const struct proto_gap *gap)
 {
         json_begin_line(&view->out, "gap");
+        if (state)
+                put_target(&view->out, state);
         json_put_string(&view->out, "reason", &gap->reason);
+        if (state && gap->missed.until_ns != 0)
+                put_missed(&view->out, &gap->missed);
         json_end_line(&view->out);
 }
 
@@ -305,12 +329,7 @@ static void put_ledger(struct text *out, const struct proto_ledger *l)
         json_put_number(out, "lost_kernel", l->lost_kernel);
         json_put_number(out, "counted", l->counted);
         json_put_number(out, "incomplete", l->incomplete);
-        if (l->unseen == PROTO_UNSEEN_UNKNOWN) {
-                json_put_key(out, "unseen");
-                text_put_string(out, "null");
-        } else {
-                json_put_number(out, "unseen", l->unseen);
-        }
+        put_count_or_null(out, "unseen", l->unseen);
         text_put_char(out, '}');
 }
 

@@ -380,13 +380,35 @@ static void text_degraded(struct view *view, const struct state *state, const st
         text_put_char(notes, '\n');
 }
 
-static void text_gap(struct view *view, const struct proto_gap *gap)
+static void put_missed(struct text *notes, const struct proto_missed *missed)
+{
+        uint64_t span_ms =
+                missed->until_ns > missed->since_ns ? (missed->until_ns - missed->since_ns) / NSEC_PER_MSEC : 0;
+
+        if (missed->min_flt == PROTO_UNKNOWN)
+                text_put_string(notes, "the faults meanwhile were not counted");
+        else
+                text_printf(notes, "%s%" PRIu64 " minor and %" PRIu64 " major faults were only counted",
+                            missed->is_exact ? "" : "about ", missed->min_flt, missed->maj_flt);
+        text_printf(notes, " (%" PRIu64 ".%03" PRIu64 " s)", span_ms / 1000, span_ms % 1000);
+}
+
+static void text_gap(struct view *view, const struct state *state, const struct proto_gap *gap)
 {
         struct text *notes = view_text(view)->notes;
 
         text_settle(view);
-        text_put_string(notes, "-- faultlined's engine was restarted, going on: ");
-        put_proto_string(notes, &gap->reason);
+        if (!state) {
+                text_put_string(notes, "-- faultlined's engine was restarted, going on: ");
+                put_proto_string(notes, &gap->reason);
+        } else {
+                text_put_string(notes, "-- ");
+                put_subject(notes, state);
+                text_put_string(notes, ": going on: ");
+                put_proto_string(notes, &gap->reason);
+                text_put_string(notes, "; ");
+                put_missed(notes, &gap->missed);
+        }
         text_put_char(notes, '\n');
 }
 
@@ -403,6 +425,8 @@ static const char *end_words(const struct state *state, unsigned int reason)
                 return "it executed a program that it may not be traced in, and the kernel removed the events";
         case END_ERROR:
                 return "faultlined could not go on";
+        case END_RESTART:
+                return "faultlined was restarted and could not go on with it";
         }
         return "for a reason unknown to this version";
 }

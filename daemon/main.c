@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "daemon/engine/engine.h"
+#include "daemon/monitor/config.h"
 #include "daemon/monitor/monitor.h"
 #include "daemon/tracer/tracer.h"
 
@@ -56,12 +57,16 @@ static void print_help(void)
 {
         printf("usage: faultlined [--socket=PATH]\n"
                "       faultlined --private=FD\n"
+               "       faultlined --check-config [--config=DIRECTORY]\n"
                "\n"
                "The daemon of faultline(1): traces the page faults of processes for its clients.\n"
                "\n"
                "  --socket=PATH  listen on PATH instead of %s\n"
                "                 (a socket passed by systemd goes first)\n"
                "  --private=FD   serve the one client that is connected to descriptor FD, then end\n"
+               "  --config=DIRECTORY\n"
+               "                 read faultlined.conf and faultlined.conf.d/*.conf there, and nowhere else\n"
+               "  --check-config print the settings that hold, and what is wrong with the configuration\n"
                "  --version      print the version\n"
                "  --help         print this text\n",
                MONITOR_SOCKET_PATH);
@@ -94,11 +99,18 @@ int main(int argc, char *argv[])
         static const struct option options[] = {
                 {"socket", required_argument, NULL, 's'},
                 {"private", required_argument, NULL, 'p'},
+                {"config", required_argument, NULL, 'c'},
+                {"check-config", no_argument, NULL, 'k'},
                 {"version", no_argument, NULL, 'v'},
                 {"help", no_argument, NULL, 'h'},
                 {NULL, 0, NULL, 0},
         };
-        struct monitor_options monitor = {.private_fd = -1, .engine_main = run_engine, .tracer_main = run_tracer};
+        const char *one_directory[] = {NULL, NULL};
+        struct monitor_options monitor = {.private_fd = -1,
+                                          .config_directories = config_directories,
+                                          .engine_main = run_engine,
+                                          .tracer_main = run_tracer};
+        bool is_check = false;
         int option;
 
         keep_command_line(argc, argv);
@@ -111,6 +123,13 @@ int main(int argc, char *argv[])
                         monitor.private_fd = parse_private_fd(optarg);
                         if (monitor.private_fd < 0)
                                 return usage_error("--private needs a connected SOCK_SEQPACKET socket, not ", optarg);
+                        break;
+                case 'c':
+                        one_directory[0] = optarg;
+                        monitor.config_directories = one_directory;
+                        break;
+                case 'k':
+                        is_check = true;
                         break;
                 case 'v':
                         printf("faultlined %s\n", FAULTLINE_VERSION);
@@ -125,5 +144,11 @@ int main(int argc, char *argv[])
                 return usage_error("unexpected argument ", argv[optind]);
         if (monitor.private_fd >= 0 && monitor.socket_path != NULL)
                 return usage_error("--private and --socket exclude each other", "");
+        if (is_check)
+                return config_check(monitor.config_directories, stdout, stderr);
+        if (monitor.private_fd >= 0 && one_directory[0] != NULL)
+                return usage_error("--private reads no configuration: --config does not go with it", "");
+        if (monitor.private_fd >= 0)
+                monitor.config_directories = NULL;
         return monitor_run(&monitor);
 }

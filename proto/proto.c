@@ -38,25 +38,62 @@ static void get_string(struct wire_reader *reader, struct proto_string *ret)
         wire_get_string(reader, PROTO_STRING_MAX_BYTES, &ret->data, &ret->n_bytes);
 }
 
-/* The number of outcomes is on the wire, because the vocabulary grows. */
-static void put_outcome_counts(struct wire_writer *writer, const uint64_t (*counts)[N_OUTCOMES])
+/* The number of counts is on the wire, because vocabularies grow. */
+static void put_counts(struct wire_writer *writer, const uint64_t *counts, uint32_t n)
 {
-        wire_put_u32(writer, N_OUTCOMES);
-        for (size_t i = 0; i < N_OUTCOMES; i++)
-                wire_put_u64(writer, (*counts)[i]);
+        wire_put_u32(writer, n);
+        for (uint32_t i = 0; i < n; i++)
+                wire_put_u64(writer, counts[i]);
 }
 
-/* The sum is part of the ledger, so what a newer peer counts under words unknown here must not get lost. */
-static void get_outcome_counts(struct wire_reader *reader, uint64_t (*ret)[N_OUTCOMES])
+static void add_count(struct wire_reader *reader, uint64_t *to, uint64_t n)
+{
+        if (__builtin_add_overflow(*to, n, to))
+                reader->failed = true;
+}
+
+/* Their sum means something, so what a newer peer counts under words unknown here must not get lost: to[rest]. */
+static void get_counts(struct wire_reader *reader, uint64_t *to, uint32_t n_known, uint32_t rest)
 {
         uint32_t n = wire_get_u32(reader);
 
-        for (uint32_t i = 0; i < n && !reader->failed; i++) {
-                uint64_t *to = &(*ret)[i < N_OUTCOMES ? i : OUTCOME_NONE];
+        for (uint32_t i = 0; i < n && !reader->failed; i++)
+                add_count(reader, &to[i < n_known ? i : rest], wire_get_u64(reader));
+}
 
-                if (__builtin_add_overflow(*to, wire_get_u64(reader), to))
-                        reader->failed = true;
-        }
+static void put_outcome_counts(struct wire_writer *writer, const uint64_t (*counts)[N_OUTCOMES])
+{
+        put_counts(writer, *counts, N_OUTCOMES);
+}
+
+static void get_outcome_counts(struct wire_reader *reader, uint64_t (*ret)[N_OUTCOMES])
+{
+        get_counts(reader, *ret, N_OUTCOMES, OUTCOME_NONE);
+}
+
+static void put_cause_counts(struct wire_writer *writer, const uint64_t (*counts)[N_CAUSES])
+{
+        put_counts(writer, *counts, N_CAUSES);
+}
+
+static void get_cause_counts(struct wire_reader *reader, uint64_t (*ret)[N_CAUSES])
+{
+        get_counts(reader, *ret, N_CAUSES, CAUSE_UNKNOWN);
+}
+
+static void put_latency_counts(struct wire_writer *writer, const uint64_t (*counts)[PROTO_LATENCY_BUCKETS])
+{
+        put_counts(writer, *counts, PROTO_LATENCY_BUCKETS);
+}
+
+/* The last bucket on the wire has no upper bound, however many there are: it is the last one here, too. */
+static void get_latency_counts(struct wire_reader *reader, uint64_t (*ret)[PROTO_LATENCY_BUCKETS])
+{
+        const uint32_t last = PROTO_LATENCY_BUCKETS - 1;
+        uint32_t n = wire_get_u32(reader);
+
+        for (uint32_t i = 0; i < n && !reader->failed; i++)
+                add_count(reader, &(*ret)[i == n - 1 ? last : MIN_OF(i, last)], wire_get_u64(reader));
 }
 
 /* Another architecture has another number of registers: the number is on the wire. */

@@ -22,7 +22,7 @@
 #include "proto/vocabulary.h"
 
 #define PROTO_MAJOR 1
-#define PROTO_MINOR 2
+#define PROTO_MINOR 3
 #define PROTO_MAGIC UINT32_C(0x4c544c46) /* "FLTL" */
 #define PROTO_HEADER_BYTES 32
 #define PROTO_FRAME_MAX_BYTES (128 * 1024)
@@ -106,17 +106,38 @@ struct proto_attach {
         uint32_t stack_bytes;     /* of each fault's stack to copy: 0 = no stacks, PROTO_STACK_AUTO, or that many */
 };
 
+/* By which a trace that outlives its daemon is found again; all 0 = none: the trace ends with the daemon. */
+struct proto_key {
+        uint64_t high, low; /* random */
+};
+
+static inline bool proto_key_is_set(const struct proto_key *key)
+{
+        return (key->high | key->low) != 0;
+}
+
+/* What the client knows of a trace beyond the engine's own numbers: of daemons before this one. */
+struct proto_past {
+        struct proto_key key;
+        bool is_whole; /* the daemon before this one said END_RESTART: nothing of what it had counted is missing here */
+        uint64_t n_counted; /* of daemons before this one, and in the gaps */
+        uint64_t unseen;    /* the same; PROTO_UNSEEN_UNKNOWN = not known */
+        /* Completed faults since the last ATTACHED that are accounted for; what was filtered is taken for minor. */
+        uint64_t n_minor, n_major;
+};
+
 /* What the client had received of the trace when the engine died: the new engine continues the ledger from here. */
 struct proto_resume {
         uint32_t req;
-        uint64_t kernel_base; /* from ATTACHED */
-        uint64_t lost_base;   /* from ATTACHED */
+        uint64_t kernel_base; /* from ATTACHED; by key: 0 - all faults that the client accounts for, modulo 2^64 */
+        uint64_t lost_base;   /* from ATTACHED; by key: 0 - those of them that the kernel had lost */
         uint64_t n_received;
         uint64_t n_filtered;
         uint64_t n_dropped;
         uint64_t n_incomplete;
         uint64_t count_limit;
         struct proto_filter filter;
+        struct proto_past past;
 };
 
 struct proto_ping {
@@ -134,6 +155,7 @@ struct proto_attached {
         uint64_t lost_base;
         struct proto_string comm;
         uint32_t stack_bytes; /* as granted; 0 = no stacks */
+        struct proto_key key; /* for RESUME, when the daemon was restarted */
 };
 
 struct proto_error {
@@ -171,8 +193,17 @@ struct proto_degraded {
         struct proto_string reason; /* one line: why, and what would bring it */
 };
 
+/* Faults that nobody watched. Both counts PROTO_UNKNOWN: they could not be read. */
+struct proto_missed {
+        uint64_t min_flt, maj_flt; /* of the process (proc_pid_stat(5)) */
+        uint64_t since_ns;         /* CLOCK_MONOTONIC */
+        uint64_t until_ns; /* events count again since then; 0 = there is nothing to tell: no fault was missed */
+        bool is_exact;     /* not one was counted twice or left out; else see PROTOCOL.md */
+};
+
 struct proto_gap {
         struct proto_string reason;
+        struct proto_missed missed;
 };
 
 enum end_reason {
@@ -181,6 +212,7 @@ enum end_reason {
         END_COUNT = 3,    /* count_limit reached */
         END_STRIPPED = 4, /* the kernel removed the events at an exec */
         END_ERROR = 5,    /* the daemon could not go on; text says why */
+        END_RESTART = 6,  /* the daemon is being restarted: RESUME by the key of ATTACHED */
 };
 
 #define PROTO_UNSEEN_UNKNOWN UINT64_MAX
@@ -277,6 +309,97 @@ struct proto_revoked {
 
 struct proto_bye {
         struct proto_string reason;
+};
+
+#define PROTO_STATUS_UNITS 1 /* the sums by unit too */
+
+struct proto_status {
+        uint32_t req;   /* returned in every frame of the answer, or in ERROR */
+        uint32_t flags; /* PROTO_STATUS_* */
+};
+
+/* The service as a whole; what the asking user may not see of others is not counted in (sees_all false). */
+struct proto_status_daemon {
+        uint32_t req;
+        int32_t pid;   /* of the monitor */
+        bool sees_all; /* the answer is about all users, not only about the one who asks */
+        uint32_t n_users;
+        uint32_t n_clients;
+        uint32_t n_traces;         /* running */
+        uint64_t now_ns;           /* CLOCK_MONOTONIC when the answer was made */
+        uint64_t started_ns;       /* CLOCK_MONOTONIC when the service started */
+        uint64_t ring_bytes;       /* taken by the rings of the traces counted here */
+        uint64_t ring_limit_bytes; /* of all users together, or of this one; 0 = not known */
+        uint64_t memory_bytes;     /* resident, of the monitor; 0 when not sees_all */
+        uint64_t cpu_ns;           /* of the monitor and the children that it has reaped; 0 when not sees_all */
+        uint64_t n_engines_restarted;
+        uint64_t n_refused; /* attach requests denied */
+        struct proto_string version;
+        struct proto_string degraded; /* what the service lacks as a whole, one line; empty = nothing */
+};
+
+struct proto_status_engine {
+        uint32_t req;
+        uint32_t uid; /* whom it serves */
+        int32_t pid;  /* 0 = it is being started */
+        uint32_t n_clients;
+        uint32_t n_traces;
+        uint32_t n_deaths;     /* engines of this user that died and were replaced */
+        uint64_t cpu_ns;       /* since this engine began */
+        uint64_t memory_bytes; /* resident */
+};
+
+/* A running trace. Figures count from its start, for all its clients together. */
+struct proto_status_trace {
+        uint32_t req;
+        uint32_t trace; /* its id; the header's is 0 */
+        uint32_t uid;   /* whose */
+        int32_t client_pid;
+        int32_t pid;    /* target; 0 = a unit */
+        uint8_t detail; /* enum detail, as granted */
+        uint8_t ptrace; /* enum ptrace_mode, as chosen */
+        uint32_t n_clients;
+        uint32_t n_threads;
+        uint64_t started_ns; /* CLOCK_MONOTONIC */
+        uint64_t ring_bytes;
+        uint32_t stack_bytes;  /* of each fault's stack; 0 = no stacks */
+        uint64_t n_faults;     /* before the filters of its clients */
+        uint64_t n_major;      /* part of n_faults */
+        uint64_t n_failed;     /* part of n_faults */
+        uint64_t n_lost;       /* by the kernel: the rings were full */
+        uint64_t n_incomplete; /* part of n_faults */
+        uint64_t n_dropped;    /* faults dropped because a client was too slow, over all clients */
+        uint64_t n_signals;    /* SIGSEGV and SIGBUS explained */
+        struct proto_string comm;
+        struct proto_string unit;     /* the target's systemd unit; empty = none */
+        struct proto_string degraded; /* the short words of its DEGRADED, separated by spaces; empty = nothing lacks */
+};
+
+/*
+ * Latencies of major faults by powers of two: bucket i has those of at most PROTO_LATENCY_BOUND_NS(i) that are in no
+ * bucket before it, the last one all that are longer than its forerunner's bound.
+ */
+#define PROTO_LATENCY_BUCKETS 22
+#define PROTO_LATENCY_BOUND_NS(i) (UINT64_C(1000) << (i)) /* i below PROTO_LATENCY_BUCKETS - 1: 1 us ... 1.05 s */
+
+/* What all traces of targets in one systemd unit have counted since the service started. It never goes backwards. */
+struct proto_status_unit {
+        uint32_t req;
+        uint32_t n_running; /* traces that run now */
+        uint64_t n_traces;  /* that have begun, those too */
+        uint64_t n_lost;
+        uint64_t n_dropped;
+        uint64_t n_incomplete;
+        uint64_t major_ns;                                  /* sum of the latencies in n_major_by_latency */
+        struct proto_string unit;                           /* empty = targets in no unit */
+        uint64_t n_by_cause[N_CAUSES];                      /* of causes without a word here: CAUSE_UNKNOWN */
+        uint64_t n_by_outcome[N_OUTCOMES];                  /* of outcomes without a word here: OUTCOME_NONE */
+        uint64_t n_major_by_latency[PROTO_LATENCY_BUCKETS]; /* major faults whose latency is known */
+};
+
+struct proto_status_end {
+        uint32_t req;
+        uint32_t n_omitted; /* engines, traces and units that the answer had no room for */
 };
 
 /* Definitions: records of a DICT frame. Ids are dense from 1 per kind and epoch; 0 = none. */
@@ -395,6 +518,12 @@ PROTO_DECLARE(end);
 PROTO_DECLARE(signal);
 PROTO_DECLARE(revoked);
 PROTO_DECLARE(bye);
+PROTO_DECLARE(status);
+PROTO_DECLARE(status_daemon);
+PROTO_DECLARE(status_engine);
+PROTO_DECLARE(status_trace);
+PROTO_DECLARE(status_unit);
+PROTO_DECLARE(status_end);
 #undef PROTO_DECLARE
 /* PONG has PING's body. */
 int proto_encode_pong(struct proto_buffer *buffer, uint32_t trace, const struct proto_ping *m) MUST_CHECK;

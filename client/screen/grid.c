@@ -112,7 +112,7 @@ static size_t next_glyph(const struct grid *grid, const char *s, size_t n_bytes,
         *ret = (struct glyph){.bytes = "?", .n_bytes = 1, .n_cells = 1};
         if (length == 0)
                 return 1;
-        if (!escape_is_safe(point) || (grid->ascii && point > 0x7e))
+        if (!utf8_is_safe(point) || (grid->ascii && point > 0x7e))
                 return length;
         *ret = (struct glyph){.bytes = s, .n_bytes = (uint8_t)length, .n_cells = (uint8_t)utf8_cells(point)};
         if (combines(point))

@@ -255,11 +255,11 @@ static void top_degraded(struct view *view, const struct state *state, const str
         take_words(v, true);
 }
 
-static void top_gap(struct view *view, const struct proto_gap *gap)
+static void top_gap(struct view *view, const struct state *state, const struct proto_gap *gap)
 {
         struct view_top *v = view_top_of(view);
 
-        v->words->ops->gap(v->words, gap);
+        v->words->ops->gap(v->words, state, gap);
         take_words(v, true);
 }
 

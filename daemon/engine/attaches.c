@@ -61,18 +61,25 @@ static struct attach *attach_new(struct engine *engine, struct peer *peer, const
         return attach;
 }
 
+static const char *objection_to_filter(const struct proto_filter *filter)
+{
+        const struct proto_string *glob = &filter->map_glob;
+
+        return glob->n_bytes && memchr(glob->data, 0, glob->n_bytes)
+                       ? "the pattern for map paths holds a NUL byte; leave it out"
+                       : NULL;
+}
+
 /* Why a request cannot even be passed on; NULL = it can. */
 static const char *objection(const struct proto_attach *request)
 {
-        const struct proto_string *glob = &request->filter.map_glob, *unit = &request->unit;
+        const struct proto_string *unit = &request->unit;
 
-        if (glob->n_bytes && memchr(glob->data, 0, glob->n_bytes))
-                return "the pattern for map paths holds a NUL byte; leave it out";
         if (unit->n_bytes >= LINK_UNIT_BYTES)
                 return "the name of the unit is longer than 511 bytes; use the path of its cgroup";
         if (unit->n_bytes && memchr(unit->data, 0, unit->n_bytes))
                 return "the name of the unit holds a NUL byte; leave it out";
-        return NULL;
+        return objection_to_filter(&request->filter);
 }
 
 /* What the request asks for is the monitor's to judge: it refuses what it does not know. */
@@ -92,28 +99,58 @@ static void ask_monitor(struct engine *engine, const struct attach *attach, cons
         engine_tell(engine, &message);
 }
 
-void attaches_ask(struct engine *engine, struct peer *peer, const struct proto_attach *request)
+/* text: the objection to it, or NULL. NULL: it was refused. */
+static struct attach *begin(struct engine *engine, struct peer *peer, const struct proto_attach *request,
+                            const char *text)
 {
-        const char *text = objection(request);
         struct attach *attach;
 
         if (peer->n_subscriptions >= PEER_MAX_SUBSCRIPTIONS) {
                 peer_error(peer, request->req, EUSERS, "a client may trace 64 processes at a time; use another client");
-                return;
+                return NULL;
         }
         if (text) {
                 peer_error(peer, request->req, EINVAL, text);
-                return;
+                return NULL;
         }
         attach = attach_new(engine, peer, request);
         if (!attach) {
                 peer_error(peer, request->req, ENOMEM, ENOMEM_TEXT);
-                return;
+                return NULL;
         }
         attach->next = engine->attaches;
         engine->attaches = attach;
         peer->n_subscriptions++;
-        ask_monitor(engine, attach, request);
+        return attach;
+}
+
+void attaches_ask(struct engine *engine, struct peer *peer, const struct proto_attach *request)
+{
+        const struct attach *attach = begin(engine, peer, request, objection(request));
+
+        if (attach)
+                ask_monitor(engine, attach, request);
+}
+
+/* The options that it was begun with are the monitor's to know; what this client wants to see of it is said anew. */
+void attaches_resume(struct engine *engine, struct peer *peer, const struct proto_resume *request)
+{
+        const struct proto_attach as_attach = {
+                .req = request->req, .count_limit = request->count_limit, .filter = request->filter};
+        struct attach *attach = begin(engine, peer, &as_attach, objection_to_filter(&request->filter));
+
+        if (!attach)
+                return;
+        attach->is_resume = true;
+        attach->resume = *request;
+        attach->resume.filter = attach->filter;
+        engine_tell(engine, &(struct link_message){.type = LINK_ATTACH,
+                                                   .attach = {.conn = peer->conn,
+                                                              .req = attach->req,
+                                                              .key = request->past.key,
+                                                              .is_whole = request->past.is_whole,
+                                                              .n_minor = request->past.n_minor,
+                                                              .n_major = request->past.n_major}});
 }
 
 struct attach *attaches_find(const struct engine *engine, uint32_t req)
@@ -184,6 +221,7 @@ void attaches_tell(struct trace *trace, const struct subscription *subscription,
                 .lost_base = subscription->lost_base,
                 .comm = {.data = trace->info.comm, .n_bytes = (uint32_t)strnlen(trace->info.comm, 16)},
                 .stack_bytes = trace->info.stack_bytes,
+                .key = trace->started.key,
         };
 
         if (proto_encode_attached(&buffer, trace->id, &message) >= 0)
@@ -205,7 +243,7 @@ static const uint8_t degraded_order[N_LINK_LACKS] = {
         LINK_LACKS_TRACEPOINTS, LINK_LACKS_PHYSICAL,    LINK_LACKS_KERNEL_MODE, LINK_LACKS_HOLD,
         LINK_LACKS_BARRIER,     LINK_LACKS_KALLSYMS,    LINK_LACKS_LOST_COUNT,  LINK_LACKS_RING_SIZE,
         LINK_LACKS_THREADS,     LINK_LACKS_DESCRIPTORS, LINK_LACKS_UNMAPS,      LINK_LACKS_UNIT,
-        LINK_LACKS_STACKS,      LINK_LACKS_CPUS,        LINK_LACKS_STACK_SIZE};
+        LINK_LACKS_STACKS,      LINK_LACKS_CPUS,        LINK_LACKS_STACK_SIZE,  LINK_LACKS_CHILDREN};
 
 static int reason_of(const struct trace *trace, unsigned int bit)
 {
@@ -236,20 +274,121 @@ static void tell_degraded(const struct trace *trace, struct subscription *subscr
         }
 }
 
+/* ---- after a restart of the daemon ---- */
+
+static uint64_t n_missed(const struct proto_missed *missed)
+{
+        return missed->min_flt == PROTO_UNKNOWN ? 0 : missed->min_flt + missed->maj_flt;
+}
+
+static void tell_missed(struct peer *peer, uint32_t trace, const struct proto_missed *missed)
+{
+        static const char reason[] = "the daemon was restarted";
+        uint8_t bytes[PROTO_HEADER_BYTES + 256];
+        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
+        const struct proto_gap gap = {.reason = {.data = reason, .n_bytes = sizeof(reason) - 1}, .missed = *missed};
+
+        if (proto_encode_gap(&buffer, trace, &gap) >= 0)
+                peer_message(peer, MESSAGE_GAP, &buffer);
+}
+
+/* What nobody watched belongs to the kernel's count, and was only counted. */
+struct subscription *attaches_go_on(struct trace *trace, struct peer *peer, const struct proto_resume *resume)
+{
+        const struct proto_missed *missed = &trace->started.missed;
+        struct proto_resume from = *resume;
+        const struct subscription_spec spec = {.peer = peer,
+                                               .filter = resume->filter,
+                                               .count_limit = resume->count_limit,
+                                               .hide_kernel = peer->hide_kernel || trace_hides_kernel(trace),
+                                               .resume = &from};
+        struct subscription *subscription;
+
+        from.kernel_base -= n_missed(missed);
+        from.past.n_counted += n_missed(missed);
+        subscription = attaches_subscribe(trace, &spec);
+        if (!subscription)
+                return NULL;
+        attaches_tell(trace, subscription, resume->req);
+        tell_missed(peer, trace->id, missed);
+        return subscription;
+}
+
+static void tell_last_attached(struct peer *peer, uint32_t req, const struct link_trace *info)
+{
+        uint8_t bytes[PROTO_HEADER_BYTES + 256];
+        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
+        const struct proto_attached attached = {
+                .req = req,
+                .pid = info->pid,
+                .detail = (uint8_t)info->detail,
+                .time_ns = info->missed.until_ns,
+                .comm = {.data = info->comm, .n_bytes = (uint32_t)strnlen(info->comm, sizeof(info->comm))},
+        };
+
+        if (proto_encode_attached(&buffer, info->trace, &attached) >= 0)
+                peer_message(peer, MESSAGE_ATTACHED, &buffer);
+}
+
+static void tell_last_end(struct peer *peer, const struct proto_resume *resume, const struct link_trace *info)
+{
+        static const char text[] = "while the daemon was restarted";
+        uint8_t bytes[PROTO_HEADER_BYTES + 256];
+        struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
+        struct proto_end end = {
+                .reason = END_EXITED,
+                .time_ns = info->missed.until_ns,
+                .ledger = {.kernel = n_missed(&info->missed) - resume->kernel_base,
+                           .delivered = resume->n_received,
+                           .filtered = resume->n_filtered,
+                           .dropped_client = resume->n_dropped,
+                           .lost_kernel = 0 - resume->lost_base,
+                           .counted = resume->past.n_counted + n_missed(&info->missed),
+                           .incomplete = resume->n_incomplete,
+                           .unseen = resume->past.unseen},
+                .text = {.data = text, .n_bytes = sizeof(text) - 1},
+        };
+        struct proto_ledger *l = &end.ledger;
+
+        l->dropped_daemon = l->kernel - l->delivered - l->filtered - l->dropped_client - l->lost_kernel - l->counted;
+        if (proto_encode_end(&buffer, info->trace, &end) >= 0)
+                peer_message(peer, MESSAGE_END, &buffer);
+}
+
+void attaches_tell_over(struct engine *engine, struct attach *attach, const struct link_trace *info)
+{
+        tell_last_attached(attach->peer, attach->client_req, info);
+        tell_missed(attach->peer, info->trace, &info->missed);
+        tell_last_end(attach->peer, &attach->resume, info);
+        attach->peer->n_subscriptions--;
+        remove_attach(engine, attach);
+}
+
+static struct subscription *subscribe(struct trace *trace, const struct attach *attach)
+{
+        const struct subscription_spec spec = {.peer = attach->peer,
+                                               .filter = attach->filter,
+                                               .count_limit = attach->count_limit,
+                                               .hide_kernel = attach->peer->hide_kernel || trace_hides_kernel(trace)};
+        struct subscription *subscription;
+
+        if (attach->is_resume)
+                return attaches_go_on(trace, attach->peer, &attach->resume);
+        subscription = attaches_subscribe(trace, &spec);
+        if (subscription)
+                attaches_tell(trace, subscription, attach->client_req);
+        return subscription;
+}
+
 static void finish_attach(struct engine *engine, struct attach *attach)
 {
         struct trace *trace = attach->trace;
-        struct subscription_spec spec = {.peer = attach->peer,
-                                         .filter = attach->filter,
-                                         .count_limit = attach->count_limit,
-                                         .hide_kernel = attach->peer->hide_kernel};
-        struct subscription *subscription = attaches_subscribe(trace, &spec);
+        struct subscription *subscription = subscribe(trace, attach);
 
         if (!subscription) {
                 attaches_refuse(engine, attach, ENOMEM, ENOMEM_TEXT);
                 return;
         }
-        attaches_tell(trace, subscription, attach->client_req);
         tell_degraded(trace, subscription);
         remove_attach(engine, attach);
 }

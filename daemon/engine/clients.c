@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
+#include "daemon/link/clock.h"
+
 #define MESSAGES_PER_PEER 16
 
 static void send_gap(struct peer *peer)
@@ -42,6 +44,8 @@ int clients_add(struct engine *engine, struct link_received *received)
                 return r;
         }
         received->fds[0] = -1;
+        entry->status.rows_fd = -1;
+        entry->watched = EPOLLIN;
         entry->next = engine->peers;
         engine->peers = entry;
         if (conn->restarted)
@@ -54,12 +58,14 @@ static void drop_peer(struct engine *engine, struct peer_entry *entry)
         struct peer *peer = entry->peer;
 
         attaches_forget(engine, peer);
+        reports_peer_goes(engine, peer);
         for (struct subscription *s = peer->subscriptions; s; s = s->next_in_peer) {
                 struct trace *trace = engine_find_trace(engine, s->trace);
 
                 if (trace && !s->ended)
                         fanout_leave(&trace->fanout, s);
         }
+        status_forget(entry);
         engine_unwatch(engine, peer->fd);
         engine_tell_id(engine, LINK_CONN_CLOSED, peer->conn);
         entry->peer = peer_free(peer);
@@ -74,13 +80,47 @@ static struct subscription *find_subscription(const struct peer *peer, uint32_t 
         return NULL;
 }
 
+/* The daemon before this one had it, and the engine before this one went on with it: only the news died. */
+static struct trace *find_by_key(const struct engine *engine, const struct peer *peer, const struct proto_key *key)
+{
+        for (struct trace *trace = engine->traces; trace; trace = trace->next)
+                if (trace->restarted && !trace->was_resumed && trace->info.conn == peer->conn &&
+                    trace->state == TRACE_RUNNING && trace->started.key.high == key->high &&
+                    trace->started.key.low == key->low)
+                        return trace;
+        return NULL;
+}
+
+static void resumed(struct engine *engine, struct trace *trace)
+{
+        trace->was_resumed = true;
+        if (trace->has_held)
+                tracing_take_counts(engine, &trace->held);
+}
+
+static void resume_by_key(struct engine *engine, struct peer *peer, const struct proto_resume *request)
+{
+        struct trace *trace = find_by_key(engine, peer, &request->past.key);
+
+        if (!trace) {
+                attaches_resume(engine, peer, request);
+                return;
+        }
+        if (peer->n_subscriptions >= PEER_MAX_SUBSCRIPTIONS || !attaches_go_on(trace, peer, request)) {
+                peer_error(peer, request->req, ENOMEM, ENOMEM_TEXT);
+                return;
+        }
+        peer->n_subscriptions++;
+        resumed(engine, trace);
+}
+
 static void resume(struct engine *engine, struct peer *peer, const struct peer_command *command)
 {
         struct trace *trace = engine_find_trace(engine, command->trace);
         struct subscription_spec spec = {.peer = peer,
                                          .filter = command->resume.filter,
                                          .count_limit = command->resume.count_limit,
-                                         .hide_kernel = peer->hide_kernel,
+                                         .hide_kernel = peer->hide_kernel || (trace && trace_hides_kernel(trace)),
                                          .resume = &command->resume};
         struct subscription *subscription = find_subscription(peer, command->trace);
 
@@ -97,9 +137,7 @@ static void resume(struct engine *engine, struct peer *peer, const struct peer_c
         }
         peer->n_subscriptions++;
         attaches_tell(trace, subscription, command->resume.req);
-        trace->was_resumed = true;
-        if (trace->has_held)
-                tracing_take_counts(engine, &trace->held);
+        resumed(engine, trace);
 }
 
 static void stop_command(struct engine *engine, struct peer *peer, uint32_t id)
@@ -112,27 +150,39 @@ static void stop_command(struct engine *engine, struct peer *peer, uint32_t id)
                 tracing_end_subscription(engine, trace, subscription, END_STOPPED);
 }
 
-static void apply(struct engine *engine, struct peer *peer, const struct peer_command *command)
+static void apply(struct engine *engine, struct peer_entry *entry, const struct peer_command *command)
 {
+        struct peer *peer = entry->peer;
+
         switch (command->kind) {
         case PEER_COMMAND_ATTACH:
                 attaches_ask(engine, peer, &command->attach);
                 break;
         case PEER_COMMAND_RESUME:
-                resume(engine, peer, command);
+                if (!command->trace && proto_key_is_set(&command->resume.past.key))
+                        resume_by_key(engine, peer, &command->resume);
+                else
+                        resume(engine, peer, command);
                 break;
         case PEER_COMMAND_STOP:
                 stop_command(engine, peer, command->trace);
                 break;
+        case PEER_COMMAND_STATUS:
+                status_ask(engine, entry, &command->status, monotonic_ns());
+                break;
         }
 }
 
-void clients_read(struct engine *engine, struct peer_entry *entry)
+void clients_read(struct engine *engine, struct peer_entry *entry, uint32_t events)
 {
         struct peer_command command;
         bool again = true;
 
-        for (unsigned int n = 0; again && n < MESSAGES_PER_PEER; n++) {
+        if (entry->status.is_held && events & (EPOLLHUP | EPOLLERR)) { /* what it still said has nobody to answer to */
+                drop_peer(engine, entry);
+                return;
+        }
+        for (unsigned int n = 0; again && n < MESSAGES_PER_PEER && !entry->status.is_held; n++) {
                 int r = peer_receive(entry->peer, &command, &again);
 
                 if (r < 0) {
@@ -141,22 +191,25 @@ void clients_read(struct engine *engine, struct peer_entry *entry)
                 }
                 if (r == 0)
                         continue;
-                entry->has_asked |= command.kind != PEER_COMMAND_STOP;
-                apply(engine, entry->peer, &command);
+                entry->has_asked |= command.kind == PEER_COMMAND_ATTACH || command.kind == PEER_COMMAND_RESUME;
+                apply(engine, entry, &command);
         }
 }
 
 static void write_peer(struct engine *engine, struct peer_entry *entry)
 {
+        uint32_t wanted;
+
+        status_fill(entry);
         if (peer_send(entry->peer) < 0) {
                 drop_peer(engine, entry);
                 return;
         }
-        if (entry->peer->wants_write == entry->watching_write)
+        wanted = (entry->status.is_held ? 0 : EPOLLIN) | (entry->peer->wants_write ? EPOLLOUT : 0);
+        if (wanted == entry->watched)
                 return;
-        entry->watching_write = entry->peer->wants_write;
-        (void)engine_watch(engine, EPOLL_CTL_MOD, entry->peer->fd, EPOLLIN | (entry->watching_write ? EPOLLOUT : 0),
-                           SOURCE_PEER, entry);
+        entry->watched = wanted;
+        (void)engine_watch(engine, EPOLL_CTL_MOD, entry->peer->fd, wanted, SOURCE_PEER, entry);
 }
 
 void clients_write(struct engine *engine)

@@ -7,54 +7,48 @@
 #include <string.h>
 
 static const struct {
-        const char *what, *missing, *remedy;
+        const char *missing, *remedy;
 } table[N_LINK_LACKS] = {
-        [LINK_LACKS_TRACEPOINTS] = {"tracepoints",
-                                    "no error codes: access is often unknown, causes are inferred, faults on kernel "
+        [LINK_LACKS_TRACEPOINTS] = {"no error codes: access is often unknown, causes are inferred, faults on kernel "
                                     "addresses are not seen",
                                     "run as root or through the faultlined service, with tracefs available"},
-        [LINK_LACKS_PHYSICAL] = {"frames", "no page frames: causes are inferred",
+        [LINK_LACKS_PHYSICAL] = {"no page frames: causes are inferred",
                                  "run as root, give CAP_PERFMON, or use the faultlined service"},
         [LINK_LACKS_KERNEL_MODE] =
-                {"kernel-mode", "faults taken inside system calls are not seen (they are part of unseen)",
+                {"faults taken inside system calls are not seen (they are part of unseen)",
                  "run as root, lower kernel.perf_event_paranoid to 1, or use the faultlined service"},
-        [LINK_LACKS_BARRIER] = {"barrier",
-                                "the target was not stopped for the attach: what it did in these moments may be "
+        [LINK_LACKS_BARRIER] = {"the target was not stopped for the attach: what it did in these moments may be "
                                 "incomplete",
                                 NULL}, /* see remedy_of(), here and below */
-        [LINK_LACKS_KALLSYMS] = {"kernel-symbols", "kernel code is shown without names",
+        [LINK_LACKS_KALLSYMS] = {"kernel code is shown without names",
                                  "run as root or use the faultlined service; see kernel.kptr_restrict"},
-        [LINK_LACKS_LOST_COUNT] = {"lost-count", "losses are not counted by the kernel",
-                                   "a kernel of 6.0 or later counts them"},
-        [LINK_LACKS_RING_SIZE] = {"ring-size", "rings are smaller than wanted: a burst may be lost (and is counted)",
+        [LINK_LACKS_LOST_COUNT] = {"losses are not counted by the kernel", "a kernel of 6.0 or later counts them"},
+        [LINK_LACKS_RING_SIZE] = {"rings are smaller than wanted: a burst may be lost (and is counted)",
                                   "raise kernel.perf_event_mlock_kb or RLIMIT_MEMLOCK, or use the faultlined service"},
-        [LINK_LACKS_THREADS] = {"threads", "threads were born while attaching: some of them may be missing",
+        [LINK_LACKS_THREADS] = {"threads were born while attaching: some of them may be missing",
                                 "attach again, or start the program with `--`"},
-        [LINK_LACKS_HOLD] = {"hold",
-                             "nobody holds the target: no signal records, no exit status, children that share memory "
+        [LINK_LACKS_HOLD] = {"nobody holds the target: no signal records, no exit status, children that share memory "
                              "are told late, and a set-user-ID exec ends the trace of its process",
                              NULL},
-        [LINK_LACKS_DESCRIPTORS] = {"descriptors",
-                                    "too few file descriptors for full detail on all threads and processors: basic "
+        [LINK_LACKS_DESCRIPTORS] = {"too few file descriptors for full detail on all threads and processors: basic "
                                     "detail instead (no failed faults, no latency, no access)",
                                     "raise RLIMIT_NOFILE (LimitNOFILE= of the service) or fs.nr_open"},
-        [LINK_LACKS_UNMAPS] = {"unmaps", "who unmapped memory is not seen: use after unmap is inferred, without a doer",
-                               NULL},
-        [LINK_LACKS_UNIT] = {"unit",
-                             "no events for the whole cgroup: its processes are followed one by one, and those of "
+        [LINK_LACKS_UNMAPS] = {"who unmapped memory is not seen: use after unmap is inferred, without a doer", NULL},
+        [LINK_LACKS_UNIT] = {"no events for the whole cgroup: its processes are followed one by one, and those of "
                              "other origin that enter it later are noticed after a second or two",
                              NULL},
-        [LINK_LACKS_STACKS] = {"stacks", "32-bit code runs in the target: it is shown without call stacks",
+        [LINK_LACKS_STACKS] = {"32-bit code runs in the target: it is shown without call stacks",
                                "only 64-bit code is unwound in this version"},
-        [LINK_LACKS_CPUS] = {"cpus",
-                             "a processor is offline: what the unit does on it within a second or two of its coming "
+        [LINK_LACKS_CPUS] = {"a processor is offline: what the unit does on it within a second or two of its coming "
                              "online is not seen",
                              "-p PID --follow misses nothing there"},
-        [LINK_LACKS_STACK_SIZE] = {"stack-size",
-                                   "fewer bytes of each stack are copied than wanted, because the rings are small: "
+        [LINK_LACKS_STACK_SIZE] = {"fewer bytes of each stack are copied than wanted, because the rings are small: "
                                    "deep stacks are cut (and marked)",
                                    "--stack=BYTES insists on a size as far as it can be had; raise RLIMIT_MEMLOCK or "
                                    "kernel.perf_event_mlock_kb, end other traces, or use the faultlined service"},
+        [LINK_LACKS_CHILDREN] = {"the daemon was restarted: children that the target had already started are not "
+                                 "followed any more",
+                                 "those that it starts from now on are; trace the others by -p"},
 };
 
 /* ptrace(2) fails for reasons that call for different remedies. NULL: nothing is known about that one. */
@@ -169,7 +163,7 @@ struct outframe *degraded_frame(uint32_t trace, unsigned int bit, int error)
         char reason[LINK_TEXT_BYTES];
 
         put_reason(bit, error, reason, sizeof(reason));
-        return make_frame(trace, table[bit].what, reason);
+        return make_frame(trace, link_detail_name((enum link_detail)bit), reason);
 }
 
 struct outframe *degraded_stacks_frame(uint32_t trace, uint32_t stack_bytes, unsigned int percent,

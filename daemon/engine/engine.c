@@ -21,8 +21,8 @@
 #include <time.h>
 
 #include "daemon/engine/engine_private.h"
-#include "daemon/engine/sandbox.h"
 #include "daemon/link/clock.h"
+#include "daemon/link/sandbox.h"
 
 #define SETTINGS_INTERVAL_NS NSEC_PER_SEC
 #define MAX_EVENTS 64
@@ -81,20 +81,29 @@ static void read_settings(struct engine *engine, uint64_t now_ns)
         engine->numa_balancing = engine->numa_fd >= 0 && pread(engine->numa_fd, text, 1, 0) == 1 && text[0] != '0';
 }
 
+/* When the loop has to wake by itself; UINT64_MAX = never. */
+static uint64_t due_ns(const struct engine *engine)
+{
+        uint64_t status_ns = status_due_ns(engine);
+
+        for (const struct trace *trace = engine->traces; trace; trace = trace->next)
+                if (trace->state == TRACE_RUNNING || trace->state == TRACE_ENDING || trace->ready_by_ns)
+                        return MIN_OF(engine->next_tick_ns, status_ns);
+        return status_ns;
+}
+
 static int timeout_ms(const struct engine *engine)
 {
-        uint64_t now_ns = monotonic_ns();
+        uint64_t due, now_ns = monotonic_ns();
 
         if (engine->backlog)
                 return 0;
         if (engine->closing_until_ns)
                 return TICK_NS / NSEC_PER_MSEC;
-        for (const struct trace *trace = engine->traces; trace; trace = trace->next)
-                if (trace->state == TRACE_RUNNING || trace->state == TRACE_ENDING || trace->ready_by_ns)
-                        return now_ns >= engine->next_tick_ns
-                                       ? 0
-                                       : (int)((engine->next_tick_ns - now_ns + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
-        return -1;
+        due = due_ns(engine);
+        if (due == UINT64_MAX)
+                return -1;
+        return now_ns >= due ? 0 : (int)((due - now_ns + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
 }
 
 static void take_jobs(struct engine *engine, struct worker *worker)
@@ -121,7 +130,7 @@ static void handle(struct engine *engine, const struct epoll_event *event)
                 break;
         case SOURCE_PEER:
                 if (!entry->gone && event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-                        clients_read(engine, entry);
+                        clients_read(engine, entry, event->events);
                 break;
         case SOURCE_RING:
                 engine->ring_ready = true;
@@ -166,6 +175,8 @@ static int loop(struct engine *engine)
                 for (int i = 0; i < n; i++)
                         handle(engine, &events[i]);
                 tracing_run(engine, now_ns);
+                reports_look(engine, now_ns);
+                status_run(engine, now_ns);
                 clients_write(engine);
                 tracing_close_unused(engine, now_ns);
                 clients_forget_gone(engine);
@@ -215,7 +226,7 @@ static int engine_init(struct engine *engine, int link_fd)
                 r = unwind_new(&engine->unwind);
         if (r >= 0)
                 r = engine_watch(engine, EPOLL_CTL_ADD, link_fd, EPOLLIN, SOURCE_LINK, NULL);
-        return r < 0 ? r : sandbox_enter();
+        return r < 0 ? r : sandbox_enter(SANDBOX_ENGINE);
 }
 
 static void engine_deinit(struct engine *engine)

@@ -5,8 +5,8 @@
  *
  * messages.c (from the monitor) and clients.c (from the clients) bring news; tracing.c, following.c and attaches.c act
  * on it. messages.c calls the four others, clients.c calls tracing.c and attaches.c, tracing.c calls following.c and
- * attaches.c, and never the other way; engine.c drives them all, and holds the few functions that everybody needs.
- * There is one thread.
+ * attaches.c, and never the other way; reports.c, which clients.c and tracing.c call, only looks; engine.c drives them
+ * all, and holds the few functions that everybody needs. There is one thread.
  */
 #pragma once
 
@@ -15,6 +15,7 @@
 
 #include "daemon/engine/names.h"
 #include "daemon/engine/serve/peer.h"
+#include "daemon/engine/status.h"
 #include "daemon/engine/trace.h"
 #include "daemon/engine/worker.h"
 #include "daemon/link/link.h"
@@ -38,13 +39,17 @@ struct attach { /* asked of the monitor, not yet started */
         uint64_t count_limit;
         struct proto_filter filter; /* map_glob owned */
         struct trace *trace;        /* borrowed, once TRACE has come */
+        bool is_resume;             /* a trace of a daemon before this one goes on: `resume` */
+        struct proto_resume resume; /* its filter is the one above */
 };
 
 struct peer_entry { /* a peer and its place in the loop; outlives the peer until no event can name it */
         struct peer_entry *next;
         struct peer *peer; /* owned; NULL once gone */
-        bool watching_write, gone;
-        bool has_asked; /* since it is ours: ATTACH or RESUME */
+        bool gone;
+        uint32_t watched;     /* events of its socket */
+        struct status status; /* status.c */
+        bool has_asked;       /* since it is ours: ATTACH or RESUME */
 };
 
 enum engine_worker {
@@ -62,6 +67,7 @@ struct engine {
         struct attach *attaches;  /* attaches.c */
         uint32_t next_req;        /* of attaches; 0 is nobody's */
         uint64_t next_tick_ns;
+        uint64_t status_next_ns;   /* no STATUS is passed on before */
         bool is_real_time;         /* this thread (daemon/monitor/urgency.h) */
         uint64_t rested_ns;        /* when it last slept for the others' sake */
         uint64_t settings_read_ns; /* 0 = read them at once */
@@ -89,6 +95,13 @@ struct trace *engine_find_trace(const struct engine *engine, uint32_t id);
 
 /* A client's ATTACH: ask the monitor, or tell the client why not. The strings of request are copied. */
 void attaches_ask(struct engine *engine, struct peer *peer, const struct proto_attach *request);
+/* A client's RESUME by key, of a trace that a daemon before this one had: the same. */
+void attaches_resume(struct engine *engine, struct peer *peer, const struct proto_resume *request);
+/* The trace that this attach wanted to go on with is over: what was missed, and its END. Frees it. */
+void attaches_tell_over(struct engine *engine, struct attach *attach, const struct link_trace *info);
+/* The trace goes on for a client that had it from a daemon before this one, or an engine of this one. NULL: no memory.
+ */
+struct subscription *attaches_go_on(struct trace *trace, struct peer *peer, const struct proto_resume *resume);
 /* The attach that was asked for under our number req; NULL = its client has gone, or there was none. Borrowed. */
 struct attach *attaches_find(const struct engine *engine, uint32_t req);
 /* Tell the client of this attach that there will be none; frees it. error: an errno number. */
@@ -129,6 +142,29 @@ void tracing_end_subscription(struct engine *engine, struct trace *trace, struct
 /* Free all traces; the monitor is told nothing: it learns by the link. Nobody is subscribed or waits any more. */
 void tracing_deinit(struct engine *engine);
 
+/* ---- status.c ---- */
+
+/* A client's STATUS: passed on, or held until it may be. */
+void status_ask(struct engine *engine, struct peer_entry *entry, const struct proto_status *request, uint64_t now_ns);
+/* STATUS_REPLY; takes the descriptor. 0 or -errno. */
+int status_take_reply(struct engine *engine, struct link_received *received) MUST_CHECK;
+/* Pass on one that was held, if its time has come. */
+void status_run(struct engine *engine, uint64_t now_ns);
+/* When there is something to do, by status_run() or clients_write(), that no event will tell of; UINT64_MAX = never. */
+uint64_t status_due_ns(const struct engine *engine);
+/* Queue of the answer what there is room for. */
+void status_fill(struct peer_entry *entry);
+/* The answer is not wanted any more. */
+void status_forget(struct peer_entry *entry);
+
+/* ---- reports.c ---- */
+
+/* Tell the monitor what has happened since the last time; before clients_write(), which frees what has ended. */
+void reports_look(struct engine *engine, uint64_t now_ns);
+/* The last word on a trace, and on a client with all of its subscriptions: before the monitor forgets them. */
+void reports_trace_closes(struct engine *engine, struct trace *trace);
+void reports_peer_goes(struct engine *engine, struct peer *peer);
+
 /* ---- following.c ---- */
 
 /* FOLLOWED: the answer about a process; takes the descriptors. */
@@ -158,8 +194,8 @@ void messages_read(struct engine *engine);
 
 /* CONN: a client, with its socket (taken: set to -1 in received). 0 or -errno. */
 int clients_add(struct engine *engine, struct link_received *received) MUST_CHECK;
-/* Take what the client has sent, a bounded number of messages, and do it. May drop the client. */
-void clients_read(struct engine *engine, struct peer_entry *entry);
+/* Take what the client has sent, a bounded number of messages, and do it. May drop the client. events: of epoll(7). */
+void clients_read(struct engine *engine, struct peer_entry *entry, uint32_t events);
 /* Send to all clients what waits for them, as far as their sockets take it. */
 void clients_write(struct engine *engine);
 /* Free the entries of clients that are gone. Not before the events at hand, which may name them, are handled. */

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "daemon/engine/model/classify.h"
+#include "daemon/link/figures.h"
 
 #define HOPELESS_AFTER_NS (UINT64_C(20) * NSEC_PER_MSEC)
 #define HOPELESS_HELD_NS NSEC_PER_SEC /* a story should come, and says more */
@@ -311,6 +312,9 @@ int feed_record(struct trace *trace, struct record *record, size_t ring, uint64_
                 return feed_exit(trace, record);
         case RECORD_LOST:
                 trace->lost_maps |= ring >= trace->info.n_cpus;
+                trace->n_lost_records += record->lost.n;
+                if (ring < trace->info.n_cpus)
+                        figures_add(&trace->figures->n_lost, record->lost.n);
                 return 0;
         default:
                 return 0;

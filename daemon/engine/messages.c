@@ -48,6 +48,11 @@ static int take_trace(struct engine *engine, struct link_received *received)
                         attaches_refuse(engine, attach, info->error, info->text);
                 return 0;
         }
+        if (info->is_over) {
+                if (attach && attach->is_resume)
+                        attaches_tell_over(engine, attach, info);
+                return 0;
+        }
         return trace ? trace_replace_ids(trace, received) : add_trace(engine, received, attach);
 }
 
@@ -128,6 +133,8 @@ static int take_message(struct engine *engine, struct link_received *received)
                 return 0;
         case LINK_DEGRADED:
                 return take_degraded(engine, &received->message.degraded);
+        case LINK_STATUS_REPLY:
+                return status_take_reply(engine, received);
         default:
                 return -EBADMSG;
         }

@@ -16,6 +16,7 @@
 
 #include "daemon/engine/degraded.h"
 #include "daemon/engine/feed.h"
+#include "daemon/engine/figures.h"
 #include "daemon/link/clock.h"
 
 #define DICT_CAP_BYTES ((size_t)16 << 20)
@@ -45,6 +46,7 @@ struct trace *trace_free(struct trace *trace)
 {
         if (!trace)
                 return NULL;
+        figures_unmap(trace);
         stories_free(trace->stories);
         fanout_deinit(&trace->fanout);
         pair_free(trace->pair);
@@ -153,8 +155,7 @@ static int init_processes(struct trace *trace, struct link_received *received)
 {
         int r;
 
-        processes_init(&trace->processes, trace->info.flags & LINK_ATTACH_FOLLOW,
-                       trace->info.rights & LINK_RIGHT_KERNEL);
+        processes_init(&trace->processes, trace->info.flags & LINK_ATTACH_FOLLOW, trace->info.rights & LINK_RIGHT_EVER);
         r = trace->pid ? processes_add_target(&trace->processes, trace->pid) : 0;
         if (r >= 0 && trace->pid)
                 addresses_give(trace->processes.target->addresses, TAKE_FD(received->fds[LINK_FD_MAPS]),
@@ -202,6 +203,8 @@ int trace_new(struct link_received *received, struct names *names, struct unwind
                 r = init_processes(trace, received);
         if (r >= 0)
                 r = stories_new(TAKE_FD(received->fds[LINK_FD_STORIES]), &trace->stories);
+        if (r >= 0)
+                r = figures_map(trace, received->fds[LINK_FD_FIGURES]);
         if (r >= 0)
                 r = init_stages(trace, names, unwind, hide_kernel);
         if (r >= 0)
@@ -407,10 +410,14 @@ static int send_outgoing(struct trace *trace, const struct outgoing *outgoing, c
                         fanout_count(&trace->fanout);
                 return 0;
         }
-        if (outgoing->has_fault)
+        if (outgoing->has_fault) {
+                figures_count(trace->figures, event);
                 r = fanout_fault(&trace->fanout, &outgoing->fault, event);
-        if (r >= 0 && outgoing->told)
+        }
+        if (r >= 0 && outgoing->told) {
+                figures_add(&trace->figures->n_signals, 1);
                 r = send_signal(trace, outgoing, now_ns);
+        }
         if (r >= 0 && outgoing->message)
                 r = fanout_message_in_order(&trace->fanout, outgoing->message);
         return r;
@@ -442,7 +449,10 @@ static int deliver(struct trace *trace, uint64_t now_ns)
                 r = trace_degrade(trace, LINK_LACKS_STACKS, 0);
         if (r >= 0)
                 r = tell_cut_stacks(trace);
-        return r < 0 ? r : fanout_flush(&trace->fanout);
+        if (r >= 0)
+                r = fanout_flush(&trace->fanout);
+        figures_note(trace);
+        return r;
 }
 
 int trace_degrade(struct trace *trace, enum link_detail what, int error)
@@ -474,9 +484,7 @@ static void end_all(struct trace *trace)
 
 static uint64_t anchors(const struct trace *trace, const uint64_t *of_kind)
 {
-        if (trace->info.detail == DETAIL_BASIC)
-                return of_kind[EVENT_MIN] + of_kind[EVENT_MAJ];
-        return of_kind[EVENT_ENTRY] + of_kind[EVENT_TP_HIGH];
+        return event_anchors((enum detail)trace->info.detail, of_kind);
 }
 
 /* Anchors that the kernel counted and that have not come out. */
@@ -545,6 +553,17 @@ int trace_deliver(struct trace *trace, uint64_t now_ns)
         return r;
 }
 
+/* A ring that stays full to the end has no room for the record that tells of it. */
+static void count_lost_records(struct trace *trace, const struct link_counts *counts)
+{
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < N_EVENT_KINDS; i++)
+                n += counts->lost[i];
+        if (!trace->restarted) /* else some were told by the engine before this one */
+                trace->n_lost_records = MAX_OF(trace->n_lost_records, n);
+}
+
 int trace_finish(struct trace *trace, const struct link_counts *counts, enum end_reason reason, const char *text,
                  uint64_t now_ns)
 {
@@ -556,6 +575,7 @@ int trace_finish(struct trace *trace, const struct link_counts *counts, enum end
                                                      .time_ns = counts->time_ns};
         trace->end_reason = reason;
         trace->end_text = text;
+        count_lost_records(trace, counts);
         trace->state = TRACE_ENDING;
         trace->rest_until_ns = now_ns + REST_WAIT_NS;
         trace->status_until_ns = now_ns + STATUS_WAIT_NS;

@@ -25,6 +25,8 @@ struct trace_ring {
         size_t mapped_bytes;
 };
 
+struct figures;
+
 enum trace_state {
         TRACE_OPENING, /* waits for its rings */
         TRACE_READY,   /* the monitor enables it now */
@@ -54,6 +56,8 @@ struct trace {
         struct event_ids *ids;
         struct sample_layout layout;
         struct order *order;
+        struct figures *figures;  /* mapped: figures.h */
+        uint64_t n_dropped_noted; /* on it, by this engine */
         struct stories *stories;
         struct pair *pair;
         struct processes processes;
@@ -61,12 +65,15 @@ struct trace {
         struct dict *dict;
         struct fanout fanout;
 
-        uint64_t ready_by_ns; /* OPENING, rings mapped: READY is sent by then, whether /proc has answered or not; 0 =
-                                 not yet */
-        uint64_t empty_ns;    /* FOLLOW: no process was left then that the monitor knew of; 0 = there are */
-        uint64_t drained_ns;  /* every record up to then has been taken */
-        bool is_held;         /* since STARTED: the tracer tells stories, of signals and of exits */
-        bool lost_maps;       /* the sideband ring lost records */
+        uint64_t ready_by_ns;    /* OPENING, rings mapped: READY is sent by then, whether /proc has answered or not; 0 =
+                                    not yet */
+        uint64_t empty_ns;       /* FOLLOW: no process was left then that the monitor knew of; 0 = there are */
+        uint64_t drained_ns;     /* every record up to then has been taken */
+        bool is_held;            /* since STARTED: the tracer tells stories, of signals and of exits */
+        bool lost_maps;          /* the sideband ring lost records */
+        uint64_t n_lost_records; /* of any kind that the kernel could not write */
+        struct spell losses;     /* of these */
+        bool told_stacks, told_stripped; /* to the monitor: reports.c */
         uint64_t n_bad_records;
         uint64_t n_dropped; /* anchors that could not be kept: out of memory */
 
@@ -81,6 +88,13 @@ struct trace {
         enum end_reason end_reason;
         const char *end_text;
 };
+
+/* Kernel addresses and page frames are for nobody here, whatever the connection may see: its rights were others then.
+ */
+static inline bool trace_hides_kernel(const struct trace *trace)
+{
+        return (trace->info.rights & LINK_RIGHT_KERNEL) == 0;
+}
 
 /* From TRACE with its descriptors (taken: set to -1 in received). 0 or -errno. */
 int trace_new(struct link_received *received, struct names *names, struct unwind *unwind, bool hide_kernel,

@@ -16,6 +16,8 @@
 #include "daemon/link/clock.h"
 
 #define ABANDONED_NS (UINT64_C(2) * NSEC_PER_SEC)
+#define LAST_WORDS_NS (2 * NSEC_PER_SEC)     /* of the time for closing, is for what does not wait any more */
+#define NAMES_AWAITED_NS (60 * NSEC_PER_SEC) /* longer than anything waits for its names */
 #define READY_WAIT_NS (UINT64_C(200) * NSEC_PER_MSEC)
 #define STRIPPED_NS (UINT64_C(500) * NSEC_PER_MSEC) /* the monitor learns of a death within that */
 
@@ -44,6 +46,7 @@ static void close_trace(struct engine *engine, struct trace *trace)
         while (*at != trace)
                 at = &(*at)->next;
         *at = trace->next;
+        reports_trace_closes(engine, trace);
         engine_tell_id(engine, LINK_CLOSE, trace->id);
         names_trace_closed(engine->names, trace->id);
         trace_free(trace);
@@ -86,7 +89,9 @@ static enum end_reason reason_of(const struct trace *trace, const struct link_co
                             "in its exec, or you may not trace that program; attach to it again as root";
                 return END_STRIPPED;
         }
-        return is_over ? END_EXITED : END_STOPPED;
+        if (is_over)
+                return END_EXITED;
+        return counts->reason == LINK_RESTARTING ? END_RESTART : END_STOPPED;
 }
 
 void tracing_take_counts(struct engine *engine, const struct link_counts *counts)
@@ -286,6 +291,13 @@ static void check_abandoned(struct engine *engine, struct trace *trace, uint64_t
                 close_trace(engine, trace);
 }
 
+/* The monitor has gone, and answers no question any more: what waits for one goes without, or END would come too late.
+ */
+static bool gives_up_names(const struct engine *engine, uint64_t now_ns)
+{
+        return engine->closing_until_ns && now_ns + LAST_WORDS_NS >= engine->closing_until_ns;
+}
+
 static void run_trace(struct engine *engine, struct trace *trace, bool due, uint64_t now_ns)
 {
         trace->resolve.swap_in_use = engine->swap_in_use;
@@ -294,7 +306,7 @@ static void run_trace(struct engine *engine, struct trace *trace, bool due, uint
         if (due && is_running(trace))
                 drain(engine, trace, now_ns);
         if (is_running(trace) || trace->state == TRACE_ENDING)
-                deliver(engine, trace, now_ns);
+                deliver(engine, trace, gives_up_names(engine, now_ns) ? now_ns + NAMES_AWAITED_NS : now_ns);
         following_ask(engine, trace);
         if (trace->ready_by_ns && now_ns >= trace->ready_by_ns)
                 tell_ready(engine, trace);

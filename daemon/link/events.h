@@ -40,6 +40,14 @@ enum event_kind {
 /* What an attach that asks for --unmaps opens in addition. */
 #define EVENT_UNMAP_KINDS (EVENT_BIT(EVENT_TP_MUNMAP) | EVENT_BIT(EVENT_TP_MREMAP))
 
+/* Faults, each counted once, of counters by kind: those of the anchor event of this detail. */
+static inline uint64_t event_anchors(enum detail detail, const uint64_t of_kind[N_EVENT_KINDS])
+{
+        if (detail == DETAIL_BASIC)
+                return of_kind[EVENT_MIN] + of_kind[EVENT_MAJ];
+        return of_kind[EVENT_ENTRY] + of_kind[EVENT_TP_HIGH];
+}
+
 /* Kinds that a level of detail opens (EVENT_BIT mask). */
 static inline uint32_t event_kinds(enum detail detail)
 {

@@ -47,6 +47,11 @@ static size_t message_bytes(uint32_t type)
                 return BODY_BYTES(ids);
         case LINK_DEGRADED:
                 return BODY_BYTES(degraded);
+        case LINK_REPORT:
+                return BODY_BYTES(report);
+        case LINK_STATUS:
+        case LINK_STATUS_REPLY:
+                return BODY_BYTES(status);
         case LINK_TRACER_BARRIER:
         case LINK_TRACER_STOPPED:
         case LINK_TRACER_FAILED:
@@ -59,6 +64,30 @@ static size_t message_bytes(uint32_t type)
         default:
                 return 0;
         }
+}
+
+const char *link_detail_name(enum link_detail detail)
+{
+        static const char *const names[N_LINK_LACKS] = {
+                [LINK_LACKS_TRACEPOINTS] = "tracepoints",
+                [LINK_LACKS_PHYSICAL] = "frames",
+                [LINK_LACKS_KERNEL_MODE] = "kernel-mode",
+                [LINK_LACKS_BARRIER] = "barrier",
+                [LINK_LACKS_KALLSYMS] = "kernel-symbols",
+                [LINK_LACKS_LOST_COUNT] = "lost-count",
+                [LINK_LACKS_RING_SIZE] = "ring-size",
+                [LINK_LACKS_THREADS] = "threads",
+                [LINK_LACKS_HOLD] = "hold",
+                [LINK_LACKS_DESCRIPTORS] = "descriptors",
+                [LINK_LACKS_UNMAPS] = "unmaps",
+                [LINK_LACKS_UNIT] = "unit",
+                [LINK_LACKS_STACKS] = "stacks",
+                [LINK_LACKS_CPUS] = "cpus",
+                [LINK_LACKS_STACK_SIZE] = "stack-size",
+                [LINK_LACKS_CHILDREN] = "children",
+        };
+
+        return names[detail];
 }
 
 union control {

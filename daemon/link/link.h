@@ -21,6 +21,9 @@
  *   exec took the events monitor  IDS (fds) -------------------> engine    opened anew in the exec stop
  *                        monitor  REVOKED ---------------------> engine    the peer may not see the new program
  *   a tracer lets go     monitor  DEGRADED --------------------> engine
+ *   news for the journal engine   REPORT ----------------------> monitor   writes it, within bounds
+ *   client: STATUS       engine   STATUS ----------------------> monitor   what this client may know of the service
+ *                        monitor  STATUS_REPLY (fd) -----------> engine    tells the client STATUS_* messages
  *   engine dies          monitor starts another: TRACE + RINGS + STARTED (restarted) for each trace, no READY awaited;
  *                        then CONN (restarted) for each client
  */
@@ -32,6 +35,7 @@
 
 #include "daemon/link/events.h"
 #include "proto/base.h"
+#include "proto/proto.h"
 
 #define LINK_TEXT_BYTES 512
 #define LINK_PATH_BYTES 4096
@@ -57,6 +61,7 @@ enum link_type {
                           maps at that time (memfd; nothing or empty = not known) */
         LINK_REVOKED,  /* monitor: from now on this process is not for the peer's eyes: its program changed */
         LINK_DEGRADED, /* monitor: a detail was lost while the trace runs */
+        LINK_STATUS_REPLY, /* monitor: answer to STATUS; fd, unless error: struct status_row (status.h, memfd) */
 
         LINK_ATTACH = 32, /* engine */
         LINK_READY,       /* engine: rings mapped, snapshot read */
@@ -65,6 +70,8 @@ enum link_type {
         LINK_CLOSE,       /* engine: forget this trace */
         LINK_CONN_CLOSED, /* engine: the client is gone */
         LINK_FOLLOW,      /* engine: this process descends from the trace's target: may its peer see it? */
+        LINK_REPORT,      /* engine: what the administrator may want to know */
+        LINK_STATUS,      /* engine: a client asks how the service is; not before the answer to its last STATUS */
 
         /* With a tracer; the end of this link lets everything go. */
         LINK_TRACER_BARRIER = 64, /* monitor: seize and stop all threads of this process, until GO */
@@ -94,17 +101,23 @@ enum link_detail { /* what a trace lacks: bits of link_trace.degraded; degraded_
                    LINK_LACKS_STACKS,      /* a 32-bit program: no stacks (found by the engine) */
                    LINK_LACKS_CPUS,       /* a CPU was offline: a cgroup's events are not there at once when it comes */
                    LINK_LACKS_STACK_SIZE, /* smaller copies of stacks than usual, because the rings are small */
+                   LINK_LACKS_CHILDREN,   /* resumed: children that were running already are not followed any more */
                    N_LINK_LACKS,
 };
+
+/* The word for it, as clients are told: "tracepoints", ... */
+const char *link_detail_name(enum link_detail detail);
 
 enum link_stop_reason {
         LINK_STOPPED = 1, /* answer to STOP */
         LINK_EXITED,      /* the target is gone */
         LINK_STRIPPED,    /* an exec took its events, and they could not be opened anew */
+        LINK_RESTARTING,  /* the daemon ends and comes back; the trace may be resumed by its key then */
 };
 
 /* What the peer may see. */
-#define LINK_RIGHT_KERNEL 1 /* page frame numbers, kernel addresses: uid 0 */
+#define LINK_RIGHT_KERNEL 1 /* page frame numbers, kernel addresses: uid 0 and administrators */
+#define LINK_RIGHT_EVER 2   /* every process, now and later, so nothing waits for an answer: uid 0 */
 
 struct link_conn {
         uint32_t conn;
@@ -134,6 +147,11 @@ struct link_attach {
         uint32_t ptrace;            /* enum ptrace_mode */
         uint32_t stack_bytes;       /* of each stack to copy: 0 = none, LINK_STACK_AUTO, or at most LINK_STACK_MAX */
         char unit[LINK_UNIT_BYTES]; /* pid 0: a systemd unit or the path of a cgroup */
+
+        /* Set: a trace that a daemon before this one had begun goes on (proto_past); what is above is the monitor's. */
+        struct proto_key key;
+        uint32_t is_whole;
+        uint64_t n_minor, n_major;
 };
 
 enum link_trace_fd {
@@ -142,6 +160,7 @@ enum link_trace_fd {
         LINK_FD_MAPS,
         LINK_FD_SMAPS,
         LINK_FD_STORIES, /* daemon/link/story.h */
+        LINK_FD_FIGURES, /* daemon/link/figures.h: a page for the engine to count on */
         N_LINK_TRACE_FDS
 };
 
@@ -168,6 +187,8 @@ struct link_trace {
         int32_t degraded_errno[N_LINK_LACKS];
         uint32_t rights;    /* of the peer that asked: LINK_RIGHT_* */
         uint32_t restarted; /* sent again to the successor of an engine that died; comes before the connections */
+        uint32_t is_over;   /* it was to be resumed and its target has ended meanwhile: there are no fds and no trace */
+        struct proto_missed missed; /* is_over: since the daemon before this one */
 };
 
 struct link_event_id { /* file of LINK_FD_IDS (memfd) */
@@ -194,8 +215,10 @@ struct link_started {
         uint32_t n_unstopped; /* threads that did not stop in time: released and traced all the same */
         uint32_t degraded;    /* as in link_trace, now final */
         int32_t degraded_errno[N_LINK_LACKS];
-        uint32_t ptrace;  /* as in link_trace, now final: what was refused in the barrier is OFF */
-        uint64_t time_ns; /* CLOCK_MONOTONIC when enabled */
+        uint32_t ptrace;            /* as in link_trace, now final: what was refused in the barrier is OFF */
+        uint64_t time_ns;           /* CLOCK_MONOTONIC when enabled */
+        struct proto_key key;       /* by which it can be resumed when the daemon was restarted; all 0 = it cannot */
+        struct proto_missed missed; /* since the daemon before this one; until_ns 0 = it begins here */
 };
 
 enum link_open_kind {
@@ -262,6 +285,45 @@ struct link_degraded { /* DEGRADED */
         int32_t error;
 };
 
+enum link_report_kind {
+        LINK_REPORT_CLIENT_DROPPED = 1, /* conn, reason; counts of all its subscriptions; comes before CONN_CLOSED */
+        LINK_REPORT_CLIENT_LOSES,       /* conn, trace: faults have begun to be dropped for it */
+        LINK_REPORT_CLIENT_LOST,        /* conn, trace: no more are; the counts are of this time */
+        LINK_REPORT_TRACE_LOSES,        /* trace: the kernel has begun to find its rings full */
+        LINK_REPORT_TRACE_LOST,         /* trace: it does not any more; n_lost is of this time */
+        LINK_REPORT_STRIPPED,           /* trace: it ended because an exec took its events, unseen by the monitor */
+        LINK_REPORT_LACKS,              /* trace, reason: enum link_detail, which the engine alone can find out */
+        N_LINK_REPORTS
+};
+
+/* reason of CLIENT_DROPPED */
+enum link_drop {
+        LINK_DROP_MALFORMED = 1, /* what it sent is no message of the protocol */
+        LINK_DROP_HELLO,         /* not one HELLO, and first */
+        LINK_DROP_VERSION,       /* another major version */
+        LINK_DROP_CRITICAL,      /* a message that we must not ignore, and do not know */
+        LINK_DROP_DEAF,          /* it asks and does not read the answers */
+        N_LINK_DROPS
+};
+
+struct link_report {
+        uint32_t kind; /* enum link_report_kind; what it does not name is 0 */
+        uint32_t conn;
+        uint32_t trace;
+        uint32_t reason;
+        uint64_t n_delivered; /* faults */
+        uint64_t n_dropped;   /* faults */
+        uint64_t n_lost;      /* records of any kind */
+};
+
+struct link_status { /* STATUS, STATUS_REPLY */
+        uint32_t conn;
+        uint32_t req;    /* the client's */
+        uint32_t flags;  /* STATUS: PROTO_STATUS_* */
+        uint32_t n_rows; /* STATUS_REPLY */
+        int32_t error;   /* STATUS_REPLY: 0 or an errno number */
+};
+
 struct link_id { /* READY, STOP, CLOSE, EMPTY: a trace; CONN_CLOSED: a connection */
         uint32_t id;
 };
@@ -293,6 +355,8 @@ struct link_message {
                 struct link_follow follow;
                 struct link_ids ids;
                 struct link_degraded degraded;
+                struct link_report report;
+                struct link_status status;
                 struct link_id id;
                 struct link_tracer tracer;
         };

@@ -70,8 +70,8 @@ static void start(struct ask *ask)
         struct context *context = ask->trace->context;
         int keep[] = {ask->pidfd};
 
-        if (helper_start(&context->children, keep, ARRAY_SIZE(keep), authorize_work, &question, on_answer, ask,
-                         &ask->helper) < 0)
+        if (helper_start(&context->children, ask->trace->peer.uid, keep, ARRAY_SIZE(keep), authorize_work, &question,
+                         on_answer, ask, &ask->helper) < 0)
                 (void)sd_event_add_defer(context->event, &ask->failure, on_failure, ask);
 }
 

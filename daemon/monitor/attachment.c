@@ -6,21 +6,24 @@
 #include "daemon/monitor/attachment.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "daemon/monitor/added.h"
 #include "daemon/monitor/authorize.h"
 #include "daemon/monitor/execs.h"
+#include "daemon/monitor/figures.h"
 #include "daemon/monitor/follow.h"
 #include "daemon/monitor/holders.h"
+#include "daemon/monitor/limits.h"
 #include "daemon/monitor/opens.h"
 #include "daemon/monitor/prepare.h"
+#include "daemon/monitor/records.h"
 #include "daemon/monitor/tell.h"
 #include "daemon/monitor/unit.h"
 #include "proto/proto.h"
 
-#define MAX_TRACES_PER_ENGINE 256
 #define RETRY_USEC 1000
 #define MAX_RETRIES 1000
 
@@ -31,11 +34,16 @@ _Static_assert(LINK_ATTACH_FROM_EXEC == PROTO_ATTACH_FROM_EXEC && LINK_ATTACH_FO
                "an engine passes its client's flags on as they are");
 _Static_assert(LINK_STACK_AUTO == PROTO_STACK_AUTO && LINK_STACK_MAX_BYTES == PROTO_STACK_MAX_BYTES, "and this size");
 
+static void count_denial(struct context *context, const struct peer *peer, int error)
+{
+        if (error == EPERM || error == EACCES)
+                status_user_of(&context->users, peer->uid)->n_refused++;
+}
+
 void attachment_fail(struct attachment *trace, int error, const char *text)
 {
-        if (trace->context->options->private_fd < 0) /* the only client tells its user itself */
-                complain(&trace->context->complaints, trace->peer.uid, LOG_PRIORITY_NOTICE,
-                         "attach for uid %u refused: %s", trace->peer.uid, text);
+        records_refused(trace->context, &trace->peer, &trace->request, error, NULL, text);
+        count_denial(trace->context, &trace->peer, error);
         tell_refusal(trace->outbox, &trace->request, error, text);
         attachment_free(trace);
 }
@@ -119,8 +127,8 @@ void attachment_authorize(struct attachment *trace, void (*then)(struct attachme
                 return;
         }
         trace->authorized = then;
-        r = helper_start(&trace->context->children, keep, ARRAY_SIZE(keep), authorize_work, &question, on_authorized,
-                         trace, &trace->authorizing);
+        r = helper_start(&trace->context->children, trace->peer.uid, keep, ARRAY_SIZE(keep), authorize_work, &question,
+                         on_authorized, trace, &trace->authorizing);
         if (r < 0)
                 on_authorized(trace, r, -1);
 }
@@ -139,15 +147,11 @@ static bool is_own_process(void *user, pid_t pid)
         return pid == getpid() || pid == question->peer->pid || children_have(&question->context->children, pid);
 }
 
-static int check_request(struct context *context, const struct outbox *outbox, const struct peer *peer,
-                         const struct link_attach *request, const char **ret_text)
+static int check_request(const struct context *context, const struct peer *peer, const struct link_attach *request,
+                         char limit_text[static LINK_TEXT_BYTES], const char **ret_text)
 {
-        size_t n = 0;
-
-        for (const struct attachment *t = context->attachments; t != NULL; t = t->next)
-                n += t->outbox == outbox;
-        if (n >= MAX_TRACES_PER_ENGINE) {
-                *ret_text = "cannot trace one more process: this user has 256 traces already; end another one first";
+        if (limits_check_trace(context, peer, limit_text) < 0) {
+                *ret_text = limit_text;
                 return EAGAIN;
         }
         if (peer->is_foreign) {
@@ -170,19 +174,44 @@ static int check_request(struct context *context, const struct outbox *outbox, c
         return 0;
 }
 
-void attachment_request(struct context *context, struct outbox *outbox, const struct peer *peer,
-                        const struct link_attach *request)
+/* By the process that was kept, never by its number. */
+static void resume(struct attachment *trace)
+{
+        struct proto_missed missed;
+        char text[LINK_TEXT_BYTES];
+        int r = store_pin(trace, &missed);
+
+        if (r == 0) {
+                if ((trace->request.flags & LINK_ATTACH_FOLLOW) != 0)
+                        event_level_lack(&trace->level, LINK_LACKS_CHILDREN, 0);
+                attachment_prepare(trace);
+        } else if (r == -ESRCH) {
+                tell_over(trace, &missed);
+                attachment_free(trace);
+        } else {
+                (void)snprintf(text, sizeof(text), "cannot go on tracing process %d: %s", trace->request.pid,
+                               strerrordesc_np(-r));
+                attachment_fail(trace, -r, text);
+        }
+}
+
+/* stored: what it goes on with, or NULL. */
+static void request_trace(struct context *context, struct outbox *outbox, const struct peer *peer,
+                          const struct link_attach *request, struct stored *stored)
 {
         struct own_question question = {.context = context, .peer = peer};
         const char *refusal = "cannot trace: out of memory";
         char text[LINK_TEXT_BYTES];
         struct attachment *trace;
-        int error = check_request(context, outbox, peer, request, &refusal);
+        int error = check_request(context, peer, request, text, &refusal);
 
         trace = error == 0 ? calloc(1, sizeof(*trace)) : NULL;
         if (trace == NULL || peer_copy(peer, &trace->peer) < 0) {
                 free(trace);
-                tell_refusal(outbox, request, error != 0 ? error : ENOMEM, refusal);
+                error = error != 0 ? error : ENOMEM;
+                records_refused(context, peer, request, error, error == EAGAIN ? "traces" : NULL, refusal);
+                count_denial(context, peer, error);
+                tell_refusal(outbox, request, error, refusal);
                 return;
         }
         trace->context = context;
@@ -193,7 +222,7 @@ void attachment_request(struct context *context, struct outbox *outbox, const st
         trace->target = TARGET_INIT;
         trace->events = EVENT_SET_INIT;
         trace->ids_file = trace->threads_file = trace->maps = trace->smaps = -1;
-        trace->stories[0] = trace->stories[1] = -1;
+        trace->stories[0] = trace->stories[1] = trace->figures_file = -1;
         trace->next = context->attachments;
         context->attachments = trace;
         event_level_init(&trace->level, (enum detail)request->detail);
@@ -205,8 +234,14 @@ void attachment_request(struct context *context, struct outbox *outbox, const st
         trace->level.kernel_chain = (peer_rights(peer) & LINK_RIGHT_KERNEL) != 0;
         trace->level.unmaps = (trace->request.flags & LINK_ATTACH_UNMAPS) != 0;
         trace->request.unit[sizeof(trace->request.unit) - 1] = '\0';
+        if (stored != NULL)
+                store_claim(stored, trace);
         if (request->pid == 0) {
                 unit_request(trace);
+                return;
+        }
+        if (stored != NULL) {
+                resume(trace);
                 return;
         }
         error = target_pin(request->pid, is_own_process, &question, &trace->target, text);
@@ -214,6 +249,25 @@ void attachment_request(struct context *context, struct outbox *outbox, const st
                 attachment_fail(trace, -error, text);
         else
                 attachment_prepare(trace);
+}
+
+void attachment_request(struct context *context, struct outbox *outbox, const struct peer *peer,
+                        const struct link_attach *request)
+{
+        /* Whose it is, or was, is nobody's business. */
+        static const char text[] = "the trace cannot be gone on with: the daemon before this one has left none of this "
+                                   "user's by this key, or it was forgotten after 30 seconds; trace anew";
+        struct stored *stored;
+        struct link_attach wish;
+
+        if (!proto_key_is_set(&request->key)) {
+                request_trace(context, outbox, peer, request, NULL);
+        } else if (store_find(&context->store, peer->uid, request, &stored, &wish) < 0) {
+                records_refused(context, peer, request, ESRCH, NULL, text);
+                tell_refusal(outbox, request, ESRCH, text);
+        } else {
+                request_trace(context, outbox, peer, &wish, stored);
+        }
 }
 
 struct attachment *attachment_find(const struct context *context, const struct outbox *outbox, uint32_t id)
@@ -233,6 +287,8 @@ struct attachment *attachment_free(struct attachment *trace)
                         *p = trace->next;
                         break;
                 }
+        records_ended(trace);
+        store_forget(trace);
         trace->state = ATTACHMENT_STOPPED; /* for whoever looks while this goes on */
         holder_leave(trace);
         execs_cancel(trace);
@@ -244,6 +300,7 @@ struct attachment *attachment_free(struct attachment *trace)
         sd_event_source_disable_unref(trace->exit_source);
         events_close(&trace->events, context->closer);
         added_free(trace);
+        figures_close(trace);
         rings_close(&context->budget, &trace->rings);
         target_deinit(&trace->target);
         cleanup_close(&trace->ids_file);
@@ -253,6 +310,7 @@ struct attachment *attachment_free(struct attachment *trace)
         close_maps(trace);
         peer_deinit(&trace->peer);
         free(trace);
+        announce_later(context);
         if (context->attachments == NULL)
                 warm_linger(&context->warm);
         return NULL;
@@ -269,6 +327,16 @@ void attachments_forget_client(struct context *context, struct outbox *outbox, u
                 tell_refusal(outbox, &t->request, ECANCELED, "the client is gone");
                 attachment_free(t);
         }
+}
+
+void attachments_forget_admins(struct context *context)
+{
+        for (struct attachment *t = context->attachments; t != NULL; t = t->next)
+                if (t->peer.is_admin) {
+                        t->peer.is_admin = false;
+                        t->was_admins = true;
+                        t->needs_check = peer_needs_check(&t->peer);
+                }
 }
 
 void attachments_free_of(struct context *context, const struct outbox *outbox)

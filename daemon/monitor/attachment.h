@@ -35,6 +35,7 @@ struct following;  /* follow.c: a request under way */
 struct holder;     /* holders.c: a tracer process */
 struct member;     /* follow.c: a process beside the target */
 struct opening;    /* opens.c: a file request under way */
+struct stored;     /* store.c: what is kept for the next daemon */
 struct unit;       /* unit.c: a cgroup as a target */
 
 struct attachment {
@@ -43,11 +44,13 @@ struct attachment {
         struct outbox *outbox; /* borrowed: the engine's */
         struct peer peer;      /* of the client that asked; owned */
         bool needs_check;      /* the peer's rights must be asked for */
+        bool was_admins;       /* its peer was an administrator, and is no more: attachments_forget_admins() */
         struct link_attach request;
         uint32_t id;
         enum attachment_state state;
         struct target target;
-        struct unit *unit; /* NULL = one process is asked for */
+        struct unit *unit;     /* NULL = one process is asked for */
+        struct stored *stored; /* store.h: by which it outlives the daemon; NULL = it does not */
         struct event_level level;
         struct event_set events;
         struct ring_set rings;
@@ -77,9 +80,14 @@ struct attachment {
         uint64_t held_since_ns;
 
         bool has_difference; /* counting.h, at the beginning */
-        int64_t difference;
+        struct counting_difference difference;
         struct link_started started;
         struct link_counts counts;
+
+        /* records.c */
+        bool is_told;      /* that it was granted, and not yet that it ended */
+        bool is_revoked;   /* that a process of it was hidden */
+        bool lacks_stacks; /* that it has none of some code */
 
         struct opening *openings;
         size_t n_openings;
@@ -89,6 +97,12 @@ struct attachment {
         size_t n_members;
         struct following *followings;
         size_t n_followings;
+
+        int figures_file;              /* figures.c */
+        const struct figures *figures; /* mapped; an engine writes */
+        char unit_name[TALLY_UNIT_BYTES];
+        bool is_tallied;
+        size_t tally; /* of the context's, is_tallied */
 
         struct added *added;
         uint32_t n_added_ids;
@@ -127,5 +141,8 @@ void attachment_take_turn(struct attachment *trace);
 
 /* The client is gone: what it asked for and has not got yet is refused. */
 void attachments_forget_client(struct context *context, struct outbox *outbox, uint32_t conn);
+/* No trace is that of an administrator any more (engines_forget_admins()): what it asks from now on is asked of the
+ * kernel. */
+void attachments_forget_admins(struct context *context);
 void attachments_free_of(struct context *context, const struct outbox *outbox);
 bool attachments_have(const struct context *context, const struct outbox *outbox);

@@ -22,6 +22,8 @@ struct child {
         sd_event_source *source;
         void (*exited)(void *user, const siginfo_t *info); /* NULL: only reap */
         void *user;
+        bool is_helper;
+        uid_t uid; /* is_helper: for whom */
 };
 
 static int compare_fds(const void *a, const void *b)
@@ -70,7 +72,6 @@ static struct child *child_unlink(struct child *child)
         for (struct child **p = &child->owner->first; *p != NULL; p = &(*p)->next)
                 if (*p == child) {
                         *p = child->next;
-                        child->owner->n--;
                         break;
                 }
         sd_event_source_disable_unref(child->source);
@@ -122,7 +123,6 @@ int child_spawn(struct children *children, int *keep, size_t n_keep, int (*main)
         child->user = user;
         child->next = children->first;
         children->first = child;
-        children->n++;
         *ret = TAKE_PTR(child);
         return 0;
 }
@@ -149,6 +149,21 @@ struct child *child_abandon(struct child *child)
         if (child != NULL)
                 child_kill(child);
         return child_release(child);
+}
+
+void child_is_helper_of(struct child *child, uid_t uid)
+{
+        child->is_helper = true;
+        child->uid = uid;
+}
+
+size_t children_n_helpers(const struct children *children, uid_t uid)
+{
+        size_t n = 0;
+
+        for (const struct child *child = children->first; child != NULL; child = child->next)
+                n += child->is_helper && (uid == CHILDREN_OF_ALL || child->uid == uid);
+        return n;
 }
 
 bool children_have(const struct children *children, pid_t pid)

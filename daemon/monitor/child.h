@@ -12,12 +12,13 @@
 
 #include "proto/base.h"
 
+#define CHILDREN_OF_ALL ((uid_t)-1)
+
 struct child;
 
 struct children {
         sd_event *event; /* borrowed */
         struct child *first;
-        size_t n;
 };
 
 /*
@@ -36,6 +37,12 @@ void child_kill(struct child *child);
 struct child *child_release(struct child *child);
 /* The same, and it is killed. */
 struct child *child_abandon(struct child *child);
+
+/* It is a helper and works for this user: children_n_helpers(). */
+void child_is_helper_of(struct child *child, uid_t uid);
+/* Helpers that work for this user, or for any (CHILDREN_OF_ALL): also those that nobody waits for any more and that the
+ * kernel does not let go. */
+size_t children_n_helpers(const struct children *children, uid_t uid);
 
 bool children_have(const struct children *children, pid_t pid);
 /* At the end of the monitor: kill what lives. Does not wait (they die with the monitor at the latest). */

@@ -10,13 +10,13 @@
 #include <errno.h>
 
 #define MAX_TRIES 8
-#define MAX_READS 20000 /* events read in all: some 20 ms in which the event loop serves nobody */
 
 /* *n_sums: how many times all events may still be read. */
-static int read_once(const struct event_set *events, const struct target *target, size_t *n_sums, int64_t *ret)
+static int read_once(const struct event_set *events, const struct target *target, size_t *n_sums,
+                     struct counting_difference *ret)
 {
         for (int i = 0; i < MAX_TRIES && *n_sums >= 2; i++) {
-                uint64_t before, faults, after;
+                struct target_faults before, faults, after;
                 int r = events_read_completions(events, &before);
 
                 *n_sums -= 2;
@@ -26,23 +26,25 @@ static int read_once(const struct event_set *events, const struct target *target
                         r = events_read_completions(events, &after);
                 if (r < 0)
                         return r;
-                if (before == after) {
-                        *ret = (int64_t)(faults - after);
+                if (before.min_flt == after.min_flt && before.maj_flt == after.maj_flt) {
+                        *ret = (struct counting_difference){.minor = faults.min_flt - after.min_flt,
+                                                            .major = faults.maj_flt - after.maj_flt};
                         return 0;
                 }
         }
         return -EAGAIN;
 }
 
-int counting_read_difference(const struct event_set *events, const struct target *target, int64_t *ret)
+int counting_read_difference(const struct event_set *events, const struct target *target, size_t max_reads,
+                             struct counting_difference *ret)
 {
-        size_t n_sums = MAX_READS / MAX_OF(events_n_completions(events), (size_t)1);
-        int64_t last, now;
+        size_t n_sums = max_reads / MAX_OF(events_n_completions(events), (size_t)1);
+        struct counting_difference last, now;
         int r = read_once(events, target, &n_sums, &last);
 
         for (int i = 0; i < MAX_TRIES && r == 0; i++) {
                 r = read_once(events, target, &n_sums, &now);
-                if (r == 0 && now == last) {
+                if (r == 0 && now.minor == last.minor && now.major == last.major) {
                         *ret = now;
                         return 0;
                 }

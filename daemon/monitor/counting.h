@@ -8,7 +8,18 @@
 #include "daemon/monitor/events.h"
 
 /*
- * min_flt + maj_flt - completed faults counted, at one moment: the growth of this difference is what was unseen. 0;
- * -EAGAIN: the target faults so fast that no consistent moment was found; -ESRCH: it has been reaped.
+ * The process's own counters - completed faults counted, at one moment: the growth of this difference is what was
+ * unseen. Modulo 2^64: what was counted may be more.
  */
-int counting_read_difference(const struct event_set *events, const struct target *target, int64_t *ret) MUST_CHECK;
+struct counting_difference {
+        uint64_t minor, major;
+};
+
+#define COUNTING_MAX_READS 20000 /* some 20 ms in which the event loop serves nobody */
+
+/*
+ * Within max_reads reads of events. 0; -EAGAIN: that was not enough, or the target faults so fast that no consistent
+ * moment was found; -ESRCH: it has been reaped.
+ */
+int counting_read_difference(const struct event_set *events, const struct target *target, size_t max_reads,
+                             struct counting_difference *ret) MUST_CHECK;

@@ -14,23 +14,31 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "daemon/link/clock.h"
 #include "daemon/monitor/attachment.h"
 #include "daemon/monitor/follow.h"
+#include "daemon/monitor/limits.h"
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/opens.h"
+#include "daemon/monitor/process_cost.h"
+#include "daemon/monitor/records.h"
 #include "daemon/monitor/run.h"
+#include "daemon/monitor/status.h"
 #include "daemon/monitor/successor.h"
 #include "daemon/monitor/urgency.h"
 #include "proto/proto.h"
 
 #define MAX_DEATHS 5
 #define DEATHS_WITHIN_NS (10 * NSEC_PER_SEC)
-#define MAX_CLIENTS_PER_ENGINE 128
-#define MAX_ENGINES 64
 #define MESSAGES_PER_WAKEUP 64
+#define COST_INTERVAL_NS (100 * NSEC_PER_MSEC)
+#define STATUS_INTERVAL_NS (5 * NSEC_PER_MSEC) /* an engine asks every 10 ms at most */
+#define STATUS_BURST 64                        /* and once more for each client: what waits while we are busy */
+#define ENDING_USEC (5 * 1000 * 1000)          /* for an engine that nobody needs to end by itself */
 
 struct client {
         struct client *next;
@@ -45,6 +53,7 @@ struct engine {
         struct engine *next;
         uid_t uid;
         gid_t gid;
+        uint32_t admins; /* its clients are administrators by this configuration (->n_admin_changes + 1); 0 = not */
         struct child *child;
         int socket;
         sd_event_source *source;
@@ -54,6 +63,9 @@ struct engine {
         uint64_t death_ns[MAX_DEATHS]; /* the last ones, 0 = none */
         size_t n_deaths;
         bool is_ending; /* told to end: it is not missed */
+        sd_event_source *end_timer;
+        uint64_t cpu_ns, memory_bytes, cost_read_ns;
+        uint64_t status_paid_ns; /* for that many STATUS, STATUS_INTERVAL_NS each, the time is up then */
 };
 
 static int engine_start(struct engine *engine);
@@ -84,14 +96,36 @@ static int become_engine(const struct engine *engine)
         return !engine->owner->is_private && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
 }
 
+/*
+ * What a user makes his engine remember ends here, whatever it is: queues of clients that do not read, names, unwind
+ * rows (RLIMIT_DATA, getrlimit(2), counts private writable memory; the rings are shared and have a limit of their own).
+ */
+static int limit_memory(const struct engine *engine)
+{
+        const struct settings *settings = &engine->owner->context->settings;
+        const struct rlimit limit = {settings->limits.memory_per_user_bytes, settings->limits.memory_per_user_bytes};
+
+#if defined(__SANITIZE_ADDRESS__) /* its shadow memory alone is more */
+        return 0;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+        return 0;
+#endif
+#endif
+        if (engine->uid == 0 || engine->owner->is_private)
+                return 0;
+        return setrlimit(RLIMIT_DATA, &limit) < 0 ? -errno : 0;
+}
+
 static int engine_child(void *user)
 {
         const struct engine_call *call = user;
         int r;
 
         urgency_take();
-        r = become_engine(call->engine);
-
+        r = limit_memory(call->engine);
+        if (r == 0)
+                r = become_engine(call->engine);
         if (r < 0) {
                 log_line(LOG_PRIORITY_ERROR, "cannot run an engine as uid %u: %s", call->engine->uid,
                          strerrordesc_np(-r));
@@ -142,6 +176,7 @@ static void remove_client(struct engine *engine, uint32_t id)
                         *p = gone->next;
                         engine->n_clients--;
                         client_free(gone);
+                        announce_later(engine->owner->context);
                         return;
                 }
 }
@@ -169,6 +204,7 @@ static struct engine *engine_free(struct engine *engine)
         while (engine->clients != NULL)
                 remove_client(engine, engine->clients->id);
         disconnect(engine);
+        sd_event_source_disable_unref(engine->end_timer);
         engine->child = child_abandon(engine->child);
         free(engine);
         return NULL;
@@ -183,13 +219,40 @@ static void engine_free_and_tell(struct engine *engine)
                 owner->idle(owner->user);
 }
 
-/* It has nobody to serve: closing the link ends it. A client that comes now gets a new one. */
+/* One of a user that ends is enough: those before it have had their time. */
+static void kill_ending(struct engines *engines, uid_t uid)
+{
+        for (struct engine *e = engines->first; e != NULL; e = e->next)
+                if (e->uid == uid && e->is_ending && e->child != NULL)
+                        child_kill(e->child);
+}
+
+static int on_end_timer(sd_event_source *source, uint64_t usec, void *user)
+{
+        struct engine *engine = user;
+
+        if (engine->child != NULL)
+                child_kill(engine->child);
+        return 0;
+}
+
+/*
+ * It has nobody to serve: closing the link ends it. A client that comes now gets a new one. Its user may have stopped
+ * it just now (SIGSTOP), and the next one as well: so it is not waited for without end, and at once killed where there
+ * is no timer.
+ */
 static void end_if_unused(struct engine *engine)
 {
-        if (engine->clients != NULL || attachments_have(engine->owner->context, &engine->outbox))
+        struct context *context = engine->owner->context;
+
+        if (engine->is_ending || engine->clients != NULL || attachments_have(context, &engine->outbox))
                 return;
+        kill_ending(engine->owner, engine->uid);
         engine->is_ending = true;
         disconnect(engine);
+        if (sd_event_add_time_relative(context->event, &engine->end_timer, CLOCK_MONOTONIC, ENDING_USEC, 0,
+                                       on_end_timer, engine) < 0)
+                (void)on_end_timer(NULL, 0, engine);
         if (engine->owner->is_private)
                 engine->owner->idle(engine->owner->user);
 }
@@ -217,6 +280,28 @@ static void on_resent(void *user)
                 }
 }
 
+/* r: 0 = it has a successor, or why not. */
+static void tell_death(const struct engine *engine, const siginfo_t *info, int r)
+{
+        struct complaints *complaints = &engine->owner->context->complaints;
+        struct journal_facts facts = {.uid = engine->uid, .pid = info->si_pid, .error = r == -ELOOP ? 0 : -r};
+        const char *how = info->si_code == CLD_EXITED ? "ended with status" : "was killed by signal";
+        const char *why = r == -ELOOP ? "it died more than 5 times within 10 seconds" : strerrordesc_np(-r);
+
+        facts.reason = info->si_code == CLD_EXITED ? "exited" : "killed";
+        if (r >= 0) {
+                complain_record(complaints, JOURNAL_ENGINE_RESTARTED, &facts,
+                                "the engine of uid %u (process %d) %s %d; its clients are told of the gap", engine->uid,
+                                info->si_pid, how, info->si_status);
+                return;
+        }
+        complain_record(complaints, JOURNAL_ENGINE_GIVEN_UP, &facts,
+                        "the engine of uid %u (process %d) %s %d; no new one, its clients are disconnected: %s",
+                        engine->uid, info->si_pid, how, info->si_status, why);
+        for (const struct client *c = engine->clients; c != NULL; c = c->next)
+                records_client_dropped(engine->owner->context, &c->peer, "engine", "its engine died too often");
+}
+
 static void on_engine_exit(void *user, const siginfo_t *info)
 {
         struct engine *engine = user;
@@ -228,15 +313,13 @@ static void on_engine_exit(void *user, const siginfo_t *info)
                 engine_free_and_tell(engine);
                 return;
         }
-        log_line(LOG_PRIORITY_WARNING, "the engine of uid %u (process %d) %s %d; %s", engine->uid, info->si_pid,
-                 info->si_code == CLD_EXITED ? "ended with status" : "was killed by signal", info->si_status,
-                 "its clients are told of the gap");
+        status_user_of(&context->users, engine->uid)->n_restarted++;
+        engine->cost_read_ns = 0;
         disconnect(engine);
         attachments_engine_died(context, &engine->outbox);
         r = dies_too_often(engine) ? -ELOOP : engine_start(engine);
+        tell_death(engine, info, r);
         if (r < 0) {
-                log_line(LOG_PRIORITY_ERROR, "no new engine for uid %u, its clients are disconnected: %s", engine->uid,
-                         r == -ELOOP ? "it died more than 5 times within 10 seconds" : strerrordesc_np(-r));
                 engine_free_and_tell(engine);
                 return;
         }
@@ -245,13 +328,46 @@ static void on_engine_exit(void *user, const siginfo_t *info)
         attachments_resend(context, &engine->outbox, on_resent, engine);
 }
 
+/* why: NULL = that it is dead will be said (tell_death()). */
 static void engine_kill(struct engine *engine, const char *why)
 {
-        log_line(LOG_PRIORITY_ERROR, "the engine of uid %u %s; it is replaced", engine->uid, why);
+        if (why != NULL)
+                complain(&engine->owner->context->complaints, engine->uid, LOG_PRIORITY_ERROR,
+                         "the engine of uid %u %s; it is replaced", engine->uid, why);
         engine->source = sd_event_source_disable_unref(engine->source);
         outbox_deinit(&engine->outbox);
         if (engine->child != NULL)
                 child_kill(engine->child);
+}
+
+/* Whom it names is looked up among what is recorded of this engine; one that is gone has crossed it on the way. */
+static void on_report(struct engine *engine, const struct link_report *report)
+{
+        struct context *context = engine->owner->context;
+        const struct client *client = find_client(engine, report->conn);
+        struct attachment *trace = attachment_find(context, &engine->outbox, report->trace);
+
+        if (!records_report(context, client != NULL ? &client->peer : NULL, trace, report))
+                engine_kill(engine, "sent a report that makes no sense");
+}
+
+/* An answer costs the monitor's time, which is everybody's. */
+static bool asks_too_often(struct engine *engine)
+{
+        uint64_t now = monotonic_ns();
+
+        engine->status_paid_ns = MAX_OF(engine->status_paid_ns, now) + STATUS_INTERVAL_NS;
+        return engine->status_paid_ns - now > (STATUS_BURST + engine->n_clients) * STATUS_INTERVAL_NS;
+}
+
+static void on_status(struct engine *engine, const struct link_status *request)
+{
+        const struct client *client = find_client(engine, request->conn);
+
+        if (asks_too_often(engine))
+                engine_kill(engine, "asks for the status without end");
+        else if (client != NULL)
+                status_answer(engine->owner, &engine->outbox, &client->peer, request);
 }
 
 static void on_message(struct engine *engine, const struct link_message *message)
@@ -291,6 +407,12 @@ static void on_message(struct engine *engine, const struct link_message *message
                 if (trace != NULL)
                         attachment_free(trace);
                 end_if_unused(engine);
+                return;
+        case LINK_REPORT:
+                on_report(engine, &message->report);
+                return;
+        case LINK_STATUS:
+                on_status(engine, &message->status);
                 return;
         case LINK_CONN_CLOSED:
                 attachments_forget_client(context, &engine->outbox, message->id.id);
@@ -340,8 +462,8 @@ static int on_engine_io(sd_event_source *source, int fd, uint32_t events, void *
                 if (r == 1) {
                         link_close_fds(&received); /* engines send none that we want */
                         on_message(engine, &received.message);
-                } else if (r == 0) {
-                        engine_kill(engine, "closed its link");
+                } else if (r == 0) { /* nearly always because it has died */
+                        engine_kill(engine, NULL);
                 } else {
                         engine_kill(engine, "sent a malformed message");
                 }
@@ -377,22 +499,22 @@ static int engine_start(struct engine *engine)
         return 0;
 }
 
+static uint32_t admins_of(const struct engines *engines, const struct peer *peer)
+{
+        return peer->is_admin ? engines->n_admin_changes + 1 : 0;
+}
+
 static int engine_new(struct engines *engines, const struct peer *peer, struct engine **ret)
 {
-        struct engine *engine;
-        size_t n = 0;
+        struct engine *engine = calloc(1, sizeof(*engine));
         int r;
 
-        for (const struct engine *e = engines->first; e != NULL; e = e->next)
-                n++;
-        if (n >= MAX_ENGINES)
-                return -EUSERS;
-        engine = calloc(1, sizeof(*engine));
         if (engine == NULL)
                 return -ENOMEM;
         engine->owner = engines;
         engine->uid = peer->uid;
         engine->gid = peer->gid;
+        engine->admins = admins_of(engines, peer);
         engine->socket = -1;
         outbox_init(&engine->outbox, -1, NULL);
         r = engine_start(engine);
@@ -406,29 +528,39 @@ static int engine_new(struct engines *engines, const struct peer *peer, struct e
         return 0;
 }
 
+/*
+ * One engine never serves connections of different power: what an administrator sees of everybody's processes is not in
+ * a process that answers the same user's other programs. Nor those who were administrators under another group: they
+ * have lost it, and keep the engine in which they had it.
+ */
 static int engine_of(struct engines *engines, const struct peer *peer, struct engine **ret)
 {
         for (struct engine *e = engines->first; e != NULL; e = e->next)
-                if (e->uid == peer->uid && !e->is_ending) {
+                if (e->uid == peer->uid && e->admins == admins_of(engines, peer) && !e->is_ending) {
                         *ret = e;
                         return 0;
                 }
         return engine_new(engines, peer, ret);
 }
 
-static int add_client(struct engines *engines, int fd, const struct peer *peer)
+static int add_client(struct engines *engines, int fd, const struct peer *peer, char text[static LINK_TEXT_BYTES])
 {
         struct client *client;
         struct engine *engine;
-        int r = engine_of(engines, peer, &engine);
+        int r = limits_check_client(engines, peer, text);
 
         if (r < 0)
                 return r;
-        client = engine->n_clients < MAX_CLIENTS_PER_ENGINE ? calloc(1, sizeof(*client)) : NULL;
-        if (client == NULL) {
-                r = engine->n_clients < MAX_CLIENTS_PER_ENGINE ? -ENOMEM : -EDQUOT;
-                end_if_unused(engine);
+        r = engine_of(engines, peer, &engine);
+        if (r < 0) {
+                (void)snprintf(text, LINK_TEXT_BYTES, "no engine can be started for its user: %s", strerrordesc_np(-r));
                 return r;
+        }
+        client = calloc(1, sizeof(*client));
+        if (client == NULL) {
+                end_if_unused(engine);
+                (void)snprintf(text, LINK_TEXT_BYTES, "%s", strerrordesc_np(ENOMEM));
+                return -ENOMEM;
         }
         client->id = ++engines->last_conn_id;
         client->fd = fd;
@@ -437,26 +569,19 @@ static int add_client(struct engines *engines, int fd, const struct peer *peer)
         engine->clients = client;
         engine->n_clients++;
         send_client(engine, client, false);
+        announce_later(engines->context);
         return 0;
-}
-
-static const char *text_of_refusal(int r)
-{
-        return r == -EDQUOT   ? "this user has 128 connections already; end a client of this user first"
-               : r == -EUSERS ? "64 users are served already; try again when one of them is done"
-                              : strerrordesc_np(-r);
 }
 
 /*
  * Nothing of what the client says is parsed, but what it has said already is read: closing a socket with unread bytes
  * takes the answer away from it (unix_release_sock(), net/unix/af_unix.c).
  */
-static void refuse_client(int fd, int error)
+static void refuse_client(int fd, int error, const char *why)
 {
-        uint8_t bytes[512];
+        uint8_t bytes[LINK_TEXT_BYTES + 192];
         struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
-        const char *why = text_of_refusal(-error);
-        char text[256];
+        char text[LINK_TEXT_BYTES + 64];
         int n;
 
         (void)snprintf(text, sizeof(text), "faultlined refuses this connection: %s", why);
@@ -473,23 +598,69 @@ void engines_add_client(struct engines *engines, int fd)
 {
         struct complaints *complaints = &engines->context->complaints;
         struct peer peer = {0};
+        char text[LINK_TEXT_BYTES];
         int r = peer_read(fd, &peer);
 
+        (void)snprintf(text, sizeof(text), "%s", strerrordesc_np(-r));
+        peer.is_admin = r == 0 && peer.uid != 0 && admins_have(&engines->context->settings.admins, &peer, fd);
         if (r == 0)
-                r = add_client(engines, fd, &peer);
+                r = add_client(engines, fd, &peer, text);
         if (r == 0)
                 return;
         if (peer.pid != 0)
-                complain(complaints, peer.uid, LOG_PRIORITY_WARNING, "client process %d of uid %u refused: %s",
-                         peer.pid, peer.uid, text_of_refusal(r));
+                records_client_refused(engines->context, &peer, -r,
+                                       r == -EDQUOT   ? "clients"
+                                       : r == -EUSERS ? "users"
+                                                      : NULL,
+                                       text);
         else
                 complain(complaints, (uid_t)-1, LOG_PRIORITY_WARNING,
                          "client refused, its credentials cannot be told: %s", strerrordesc_np(-r));
-        refuse_client(fd, -r);
+        refuse_client(fd, -r, text);
         peer_deinit(&peer);
         (void)close(fd);
         if (engines->first == NULL)
                 engines->idle(engines->user);
+}
+
+static void read_cost(struct engine *engine)
+{
+        uint64_t now = monotonic_ns();
+
+        if (engine->cost_read_ns != 0 && now - engine->cost_read_ns < COST_INTERVAL_NS)
+                return;
+        engine->cost_read_ns = now;
+        process_cost_read(child_pid(engine->child), &engine->cpu_ns, &engine->memory_bytes);
+}
+
+const struct engine *engines_next(const struct engines *engines, const struct engine *engine,
+                                  struct engine_figures *ret)
+{
+        struct engine *next = engine == NULL ? engines->first : engine->next;
+
+        while (next != NULL && (next->is_ending || next->child == NULL))
+                next = next->next;
+        if (next == NULL)
+                return NULL;
+        read_cost(next);
+        *ret = (struct engine_figures){
+                .uid = next->uid,
+                .pid = child_pid(next->child),
+                .n_clients = (uint32_t)next->n_clients,
+                .n_deaths = (uint32_t)next->n_deaths,
+                .cpu_ns = next->cpu_ns,
+                .memory_bytes = next->memory_bytes,
+                .outbox = &next->outbox,
+        };
+        return next;
+}
+
+bool engines_have_client(const struct engines *engines, const struct outbox *outbox, uint32_t conn)
+{
+        for (const struct engine *e = engines->first; e != NULL; e = e->next)
+                if (&e->outbox == outbox)
+                        return find_client(e, conn) != NULL;
+        return false;
 }
 
 void engines_shutdown(struct engines *engines)
@@ -502,6 +673,50 @@ void engines_shutdown(struct engines *engines)
         }
         if (engines->first == NULL)
                 engines->idle(engines->user);
+}
+
+size_t engines_n_clients(const struct engines *engines, uid_t uid)
+{
+        size_t n = 0;
+
+        for (const struct engine *e = engines->first; e != NULL; e = e->next)
+                if (uid == ENGINES_ALL_USERS || e->uid == uid)
+                        n += e->n_clients;
+        return n;
+}
+
+bool engines_have_user(const struct engines *engines, uid_t uid)
+{
+        for (const struct engine *e = engines->first; e != NULL; e = e->next)
+                if (e->uid == uid)
+                        return true;
+        return false;
+}
+
+static bool is_first_of_user(const struct engines *engines, const struct engine *engine)
+{
+        for (const struct engine *e = engines->first; e != engine; e = e->next)
+                if (e->uid == engine->uid)
+                        return false;
+        return true;
+}
+
+size_t engines_n_users(const struct engines *engines)
+{
+        size_t n = 0;
+
+        for (const struct engine *e = engines->first; e != NULL; e = e->next)
+                n += is_first_of_user(engines, e);
+        return n;
+}
+
+void engines_forget_admins(struct engines *engines)
+{
+        engines->n_admin_changes++;
+        for (struct engine *e = engines->first; e != NULL; e = e->next)
+                for (struct client *c = e->clients; c != NULL; c = c->next)
+                        c->peer.is_admin = false;
+        attachments_forget_admins(engines->context);
 }
 
 void engines_deinit(struct engines *engines)

@@ -45,7 +45,9 @@ struct event_request {
         bool follow;       /* children that are processes of their own inherit the events, too */
         bool is_cgroup; /* the events are those of a cgroup, on each CPU: whoever runs in it, target is not looked at */
         int cgroup;     /* is_cgroup: its directory */
-        bool is_stopped; /* no thread can be born meanwhile: one pass is enough */
+        bool is_stopped;    /* no thread can be born meanwhile: one pass is enough */
+        uint64_t n_free;    /* descriptors that the user has left, of DescriptorsPerUser=; UINT64_MAX = no such limit */
+        uint64_t n_allowed; /* DescriptorsPerUser= itself */
 };
 
 bool event_is_tracepoint(enum event_kind kind);

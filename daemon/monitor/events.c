@@ -2,9 +2,9 @@
 /*
  * Events are per (thread, CPU) because an inherited event can be redirected only when it is bound to a CPU. A thread
  * that is born while we go through the list may have inherited some events and not others, and events cannot be asked.
- * So after a pass the list is read again: if nothing new is in it, whatever is born later descends from threads that
- * were complete. If there is something new, everything is closed and opened for the new list; a target that never comes
- * to rest is opened once more while its threads are stopped (prepare.c).
+ * So after a pass the list is read again: if nothing new is in it and it is known to be complete, whatever is born
+ * later descends from threads that were complete. Else everything is closed and opened for the new list; a target that
+ * never comes to rest is opened once more while its threads are stopped (prepare.c).
  *
  * An exec by another thread than the leader ends all others, and takes the leader's number: for a moment no thread can
  * be had, and afterwards the leader that the events were opened for is not the one that there is. The kernel hangs up
@@ -67,6 +67,18 @@ static void close_from(struct event_set *events, size_t n_kept, struct closer *c
         closer_close(closer, fds, fds != NULL ? n : 0);
 }
 
+/* What the user has left was counted just now, when this set had as many as it has. */
+static void begin_counting(const struct event_request *request, struct event_set *events)
+{
+        events->n_limit = request->n_free < SIZE_MAX - events->n ? events->n + request->n_free : SIZE_MAX;
+}
+
+/* The user's share of descriptors has an end as RLIMIT_NOFILE has, and what then happens is the same. */
+static bool is_at_limit(const struct event_request *request, const struct event_set *events)
+{
+        return events->n >= events->n_limit && request->n_free != UINT64_MAX;
+}
+
 /* All events of one thread on one CPU. On failure *ret_kind is the refused one. */
 static int open_pair(const struct event_request *request, const struct event_level *level, pid_t tid,
                      const struct ring_pair *pair, struct event_set *events, enum event_kind *ret_kind)
@@ -76,7 +88,8 @@ static int open_pair(const struct event_request *request, const struct event_lev
         for (int kind = 0; kind < N_EVENT_KINDS; kind++) {
                 if ((kinds & EVENT_BIT(kind)) == 0)
                         continue;
-                int fd = event_open(request, level, tid, pair, (enum event_kind)kind);
+                int fd = is_at_limit(request, events) ? -EMFILE
+                                                      : event_open(request, level, tid, pair, (enum event_kind)kind);
                 int r = fd < 0 ? fd : add_event(events, fd, (enum event_kind)kind);
 
                 if (r < 0) {
@@ -193,12 +206,14 @@ static int end_pass(const struct event_request *request, struct closer *closer, 
 
         if (events->n == 0 || has_other_leader(request, events))
                 return EVENTS_NO_THREAD;
-        if (request->is_stopped)
+        if (request->is_stopped) { /* nobody is born */
+                events->is_uncertain = !events->threads.is_complete;
                 return 0;
+        }
         r = target_list_threads(request->target, &now);
         if (r < 0)
                 return r == -ESRCH ? EVENTS_NO_THREAD : r;
-        events->is_uncertain = has_new_threads(&events->threads, &now);
+        events->is_uncertain = !now.is_complete || has_new_threads(&events->threads, &now);
         if (!events->is_uncertain || ++events->n_passes == MAX_PASSES) {
                 free(now.threads);
                 return 0;
@@ -253,6 +268,7 @@ int events_open(const struct event_request *request, struct event_level *level, 
                 events->is_given_back = give_back(events, closer);
                 return 1;
         }
+        begin_counting(request, events);
         r = open_more(request, level, closer, events);
         if ((r == -EMFILE || r == -ENFILE) && event_level_fewer(level, -r)) {
                 events->is_given_back = true;
@@ -267,6 +283,7 @@ int events_open(const struct event_request *request, struct event_level *level, 
                         .n_cpus = request->rings->n,
                         .n_events = (size_t)__builtin_popcount(event_level_kinds(level)),
                         .n_open = events->n,
+                        .n_allowed = is_at_limit(request, events) ? request->n_allowed : 0,
                 };
 
                 refusal_of_events(&refused, -r, text);
@@ -283,6 +300,7 @@ int events_add_process(const struct event_request *request, struct event_level *
 
         added.from_exec = false;
         added.is_cgroup = false;
+        begin_counting(request, events);
         while (r == 1 || (r == EVENTS_NO_THREAD && n_tries++ < MAX_TRIES && !target_is_dead(added.target))) {
                 if (r == EVENTS_NO_THREAD)
                         events_reset(events, closer);
@@ -300,10 +318,12 @@ int events_add_cpu(const struct event_request *request, const struct event_level
 {
         size_t n_before = events->n;
         enum event_kind kind;
-        int r = open_pair(request, level, -1, pair, events, &kind);
         struct event_set fresh;
         size_t at = 0;
+        int r;
 
+        begin_counting(request, events);
+        r = open_pair(request, level, -1, pair, events, &kind);
         if (r < 0) {
                 close_from(events, n_before, closer);
                 return r;
@@ -409,16 +429,16 @@ size_t events_n_completions(const struct event_set *events)
         return n;
 }
 
-int events_read_completions(const struct event_set *events, uint64_t *ret)
+int events_read_completions(const struct event_set *events, struct target_faults *ret)
 {
-        uint64_t sum = 0;
+        struct target_faults sum = {0};
 
         if (events->counters[0] >= 0) {
                 uint64_t lost = 0;
-                int r = read_event(events->counters[0], false, &sum, &lost);
+                int r = read_event(events->counters[0], false, &sum.min_flt, &lost);
 
                 if (r == 0)
-                        r = read_event(events->counters[1], false, &sum, &lost);
+                        r = read_event(events->counters[1], false, &sum.maj_flt, &lost);
                 if (r == 0)
                         *ret = sum;
                 return r;
@@ -430,7 +450,7 @@ int events_read_completions(const struct event_set *events, uint64_t *ret)
                         continue;
                 if (read(events->events[i].fd, value, sizeof(value)) < (ssize_t)sizeof(value[0]))
                         return -EIO;
-                sum += value[0];
+                *(events->events[i].kind == EVENT_MAJ ? &sum.maj_flt : &sum.min_flt) += value[0];
         }
         *ret = sum;
         return 0;

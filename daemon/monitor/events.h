@@ -17,12 +17,13 @@ struct event_set {
         struct event_fd *events;
         size_t n, n_room;
         struct target_threads threads; /* for which the events were opened */
+        size_t n_limit;                /* there may be so many now: event_request.n_free */
         size_t n_visited;              /* of them, while opening */
         size_t n_leader_end;           /* events up to the leader's last one; 0 = it has none */
         int n_passes;
         int counters[2];    /* FROM_EXEC: MIN and MAJ counted from now on, not from the exec; else -1 */
         bool is_given_back; /* too few descriptors: these go, then fewer are opened */
-        bool is_uncertain;  /* threads were born while we opened: whether they inherited every event is not known */
+        bool is_uncertain;  /* threads were, or may have been, born while we opened: not known to have inherited all */
 };
 
 #define EVENT_SET_INIT ((struct event_set){.counters = {-1, -1}})
@@ -70,7 +71,7 @@ struct event_counts {
  */
 int events_read(const struct event_set *events, bool with_lost, size_t *at, struct event_counts *counts) MUST_CHECK;
 /* Completed faults alone, from FROM_EXEC's own counters where there are any. 0 or -errno. */
-int events_read_completions(const struct event_set *events, uint64_t *ret) MUST_CHECK;
+int events_read_completions(const struct event_set *events, struct target_faults *ret) MUST_CHECK;
 /* How many descriptors that reads. */
 size_t events_n_completions(const struct event_set *events) MUST_CHECK;
 /* Sealed memfd of struct link_event_id for ->events[first..n); descriptor or -errno. */

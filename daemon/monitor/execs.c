@@ -26,6 +26,7 @@
 #include "daemon/monitor/follow.h"
 #include "daemon/monitor/holders.h"
 #include "daemon/monitor/prepare.h"
+#include "daemon/monitor/records.h"
 #include "daemon/monitor/run.h"
 #include "daemon/monitor/tell.h"
 
@@ -121,6 +122,7 @@ static void deny(struct exec_visit *visit, int error)
                 holder_hide(trace, visit->stop->pid);
         if (visit->is_stranger)
                 return;
+        records_revoked(trace, visit->stop->pid, error);
         if (trace->state != ATTACHMENT_RUNNING) {
                 attachment_refused(trace);
                 return;

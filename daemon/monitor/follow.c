@@ -22,7 +22,7 @@
 #include "daemon/monitor/tell.h"
 #include "daemon/monitor/unit.h"
 
-#define MAX_WAITING 16384 /* requests */
+#define MAX_WAITING 16384 /* requests, of all traces of one user */
 #define MAX_OPEN 16       /* of them at a time */
 #define MAX_COMPARED 1024 /* members whose memory is compared with a new one's: a millisecond */
 #define MAX_ANCESTORS 256
@@ -276,9 +276,18 @@ static int list_threads(const struct target *process, uint32_t *ret_n)
         return fd;
 }
 
+/*
+ * Of a process that has ended nobody can ask any more. It descends from one that the peer was allowed to trace, which
+ * is reason enough to show what there is (link_follow), unless what allowed it then is gone.
+ */
+static int error_of(const struct attachment *trace, int r)
+{
+        return r == -ESRCH && trace->was_admins ? EPERM : -r;
+}
+
 static void answer(struct attachment *trace, pid_t pid, int r, const struct following *following)
 {
-        struct link_follow followed = {.trace = trace->id, .pid = pid, .error = -r};
+        struct link_follow followed = {.trace = trace->id, .pid = pid, .error = error_of(trace, r)};
 
         if (r == 0) {
                 CLEANUP_CLOSE int threads =
@@ -352,13 +361,21 @@ static void start_waiting(struct attachment *trace)
         }
 }
 
+static bool may_wait(const struct attachment *trace)
+{
+        size_t n = 0;
+
+        for (const struct attachment *t = trace->context->attachments; t != NULL; t = t->next)
+                n += t->peer.uid == trace->peer.uid ? t->n_followings : 0;
+        return n < MAX_WAITING;
+}
+
 void follow_request(struct attachment *trace, pid_t pid, bool wants_threads)
 {
         struct following *following, **last = &trace->followings;
 
-        following = (trace->request.flags & LINK_ATTACH_FOLLOW) != 0 && trace->n_followings < MAX_WAITING
-                            ? calloc(1, sizeof(*following))
-                            : NULL;
+        following = (trace->request.flags & LINK_ATTACH_FOLLOW) != 0 && may_wait(trace) ? calloc(1, sizeof(*following))
+                                                                                        : NULL;
         if (following == NULL) {
                 answer(trace, pid, -EBUSY, NULL);
                 return;

@@ -2,7 +2,8 @@
 /*
  * The child answers with one LINK_OPENED message. It may have become a user who can kill or stop it, so everything but
  * a well-formed answer in time is an error, and errors mean no (authorize.c). Cancelling abandons the child, which is
- * reaped whenever it dies; the number of children bounds how many can hang in the kernel at once.
+ * reaped whenever it dies: one that waits for a FUSE server that has taken its question is not even killed. So those
+ * that hang count for their user, who has a share of them.
  */
 #include "daemon/monitor/helper.h"
 
@@ -12,6 +13,7 @@
 #include <time.h>
 
 #include "daemon/link/link.h"
+#include "daemon/link/sandbox.h"
 
 struct helper {
         struct child *child;
@@ -34,6 +36,8 @@ static int helper_main(void *user)
         struct link_message answer = {.type = LINK_OPENED};
         int fd = -1;
 
+        if (sandbox_enter(SANDBOX_HELPER) < 0)
+                return EXIT_FAILURE;
         answer.opened.error = -call->work(call->arg, &fd);
         return link_send(call->socket, &answer, &fd, fd >= 0 ? 1 : 0) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -93,7 +97,7 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *user)
         return 0;
 }
 
-int helper_start(struct children *children, int *keep, size_t n_keep, int (*work)(void *arg, int *ret_fd), void *arg,
+int helper_start(struct children *children, uid_t uid, int *keep, size_t n_keep, int (*work)(void *arg, int *ret_fd), void *arg,
                  void (*done)(void *user, int result, int fd), void *user, struct helper **ret)
 {
         struct helper *helper;
@@ -101,7 +105,8 @@ int helper_start(struct children *children, int *keep, size_t n_keep, int (*work
         int kept[8];
         int r;
 
-        if (children->n >= HELPER_MAX_CHILDREN || n_keep + 1 > ARRAY_SIZE(kept))
+        if (n_keep + 1 > ARRAY_SIZE(kept) || children_n_helpers(children, CHILDREN_OF_ALL) >= HELPER_MAX ||
+            children_n_helpers(children, uid) >= HELPER_MAX_OF_USER)
                 return -EAGAIN;
         helper = calloc(1, sizeof(*helper));
         if (helper == NULL)
@@ -120,6 +125,8 @@ int helper_start(struct children *children, int *keep, size_t n_keep, int (*work
         struct helper_call call = {.socket = sockets[1], .work = work, .arg = arg};
         r = child_spawn(children, kept, n_keep + 1, helper_main, &call, on_exit_of_helper, helper, &helper->child);
         (void)close(sockets[1]);
+        if (r >= 0)
+                child_is_helper_of(helper->child, uid);
         if (r >= 0)
                 r = sd_event_add_io(children->event, &helper->answer, helper->socket, EPOLLIN, on_answer, helper);
         if (r >= 0)

@@ -7,30 +7,74 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
+#include "daemon/monitor/keeper.h"
 #include "daemon/monitor/log.h"
 
-/* -1: systemd passed nothing. */
-static int take_activated(void)
+static int refuse_socket(void)
 {
-        int n = sd_listen_fds(1);
+        log_line(LOG_PRIORITY_ERROR, "systemd must pass exactly one listening SOCK_SEQPACKET socket of AF_UNIX "
+                                     "(ListenSequentialPacket= in faultlined.socket); it passed something else");
+        return -EINVAL;
+}
 
-        if (n == 0)
-                return -1;
-        if (n < 0 || n > 1 || sd_is_socket(SD_LISTEN_FDS_START, AF_UNIX, SOCK_SEQPACKET, 1) <= 0) {
-                log_line(LOG_PRIORITY_ERROR,
-                         "systemd must pass exactly one listening SOCK_SEQPACKET socket of AF_UNIX "
-                         "(ListenSequentialPacket= in faultlined.socket); it passed something else");
-                return -EINVAL;
-        }
-        if (fcntl(SD_LISTEN_FDS_START, F_SETFL, O_NONBLOCK) < 0)
+static int take_socket(struct handed *handed, int fd)
+{
+        if (handed->listener >= 0 || sd_is_socket(fd, AF_UNIX, SOCK_SEQPACKET, 1) <= 0)
+                return refuse_socket();
+        if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
-        return SD_LISTEN_FDS_START;
+        handed->listener = fd;
+        return 0;
+}
+
+/* The name of a socket is the administrator's (FileDescriptorName=); those of what we have kept are ours. */
+static int take_descriptor(struct handed *handed, int fd, const char *name)
+{
+        uint64_t serial;
+
+        if (sd_is_socket(fd, AF_UNSPEC, 0, -1) > 0)
+                return take_socket(handed, fd);
+        if (name != NULL && keeper_parse_name(name, &serial) && handed->n_kept < LISTENER_MAX_KEPT) {
+                handed->kept[handed->n_kept++] = (struct store_handed){.serial = serial, .fd = fd};
+                return 0;
+        }
+        log_line(LOG_PRIORITY_WARNING, "a descriptor that systemd passed is none of ours and is closed: %s",
+                 name != NULL ? name : "without a name");
+        (void)close(fd);
+        return 0;
+}
+
+int handed_take(struct handed *ret)
+{
+        CLEANUP(handed_deinit) struct handed handed = HANDED_INIT;
+        char **names = NULL;
+        int n = sd_listen_fds_with_names(1, &names), r = n < 0 ? refuse_socket() : 0;
+
+        for (int i = 0; i < n && r == 0; i++)
+                r = take_descriptor(&handed, SD_LISTEN_FDS_START + i, names != NULL ? names[i] : NULL);
+        for (int i = 0; names != NULL && names[i] != NULL; i++)
+                free(names[i]);
+        free(names);
+        if (r < 0)
+                return r;
+        *ret = handed;
+        handed = HANDED_INIT;
+        return 0;
+}
+
+void handed_deinit(struct handed *handed)
+{
+        cleanup_close(&handed->listener);
+        for (size_t i = 0; i < handed->n_kept; i++)
+                cleanup_close(&handed->kept[i].fd);
+        *handed = HANDED_INIT;
 }
 
 /* A socket file on which nobody listens is left over from a daemon that was killed. */
@@ -63,11 +107,8 @@ static int bind_path(const char *path)
 
 int listener_open(const char *path)
 {
-        int fd = take_activated();
+        int fd = bind_path(path);
 
-        if (fd != -1)
-                return fd;
-        fd = bind_path(path);
         if (fd < 0)
                 log_line(LOG_PRIORITY_ERROR, "cannot listen on %s: %s%s", path, strerrordesc_np(-fd),
                          fd == -EADDRINUSE ? " (another faultlined is running; use --socket=PATH for a second one)"

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Standard error and not sd_journal_print(): the private daemon writes to its user's terminal, and the journal takes
- * the priority from the prefix just as well. Whether the journal listens is told by JOURNAL_STREAM (systemd.exec(5)),
- * which must name the very file behind standard error: a daemon started from a shell inherits the variable, not the
- * stream.
+ * the priority from the prefix just as well; what has fields goes another way (journal.h). Whether the journal listens
+ * is told by JOURNAL_STREAM (systemd.exec(5)), which must name the very file behind standard error: a daemon started
+ * from a shell inherits the variable, not the stream.
  */
 #include "daemon/monitor/log.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
-static bool is_journal(void)
+#include "proto/utf8.h"
+
+bool log_is_journal(void)
 {
         const char *stream = getenv("JOURNAL_STREAM");
         uintmax_t device, inode;
@@ -21,6 +24,28 @@ static bool is_journal(void)
 
         return stream != NULL && sscanf(stream, "%ju:%ju", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
                st.st_dev == device && st.st_ino == inode;
+}
+
+void log_clean(char *text)
+{
+        for (size_t i = 0, n_bytes = strlen(text); i < n_bytes;) {
+                uint32_t point = 0;
+                size_t length = utf8_decode(text + i, n_bytes - i, &point);
+                bool is_safe = length > 0 && utf8_is_safe(point);
+
+                length = MAX_OF(length, (size_t)1);
+                if (!is_safe)
+                        memset(text + i, '?', length);
+                i += length;
+        }
+}
+
+void log_clean_line(enum log_priority priority, const char *text)
+{
+        if (log_is_journal())
+                (void)dprintf(STDERR_FILENO, "<%d>%s\n", (int)priority, text);
+        else
+                (void)dprintf(STDERR_FILENO, "faultlined: %s\n", text);
 }
 
 void log_line(enum log_priority priority, const char *format, ...)
@@ -31,11 +56,6 @@ void log_line(enum log_priority priority, const char *format, ...)
         va_start(args, format);
         (void)vsnprintf(line, sizeof(line), format, args);
         va_end(args);
-        for (char *p = line; *p != '\0'; p++)
-                if ((unsigned char)*p < ' ' || *p == 0x7f)
-                        *p = '?';
-        if (is_journal())
-                (void)dprintf(STDERR_FILENO, "<%d>%s\n", (int)priority, line);
-        else
-                (void)dprintf(STDERR_FILENO, "faultlined: %s\n", line);
+        log_clean(line);
+        log_clean_line(priority, line);
 }

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "daemon/monitor/holders.h"
+#include "daemon/monitor/records.h"
 #include "daemon/monitor/tell.h"
 #include "daemon/monitor/unit.h"
 
@@ -105,4 +106,5 @@ void mode_let_go(struct attachment *trace, int error)
         trace->started.degraded = trace->level.degraded;
         trace->started.degraded_errno[LINK_LACKS_HOLD] = error;
         tell_degraded(trace, LINK_LACKS_HOLD, error);
+        records_degraded(trace, LINK_LACKS_HOLD, error);
 }

@@ -6,16 +6,16 @@
  */
 #include "daemon/monitor/monitor.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "daemon/link/clock.h"
+#include "daemon/link/sandbox.h"
 #include "daemon/monitor/attachment.h"
 #include "daemon/monitor/context.h"
 #include "daemon/monitor/engines.h"
@@ -23,6 +23,10 @@
 #include "daemon/monitor/listener.h"
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/peer.h"
+#include "daemon/monitor/power.h"
+#include "daemon/monitor/records.h"
+#include "daemon/monitor/reload.h"
+#include "daemon/monitor/restart.h"
 
 #define SHUTDOWN_USEC (3 * 1000 * 1000) /* for engines to bring their clients the end of every trace */
 #define ACCEPTS_PER_WAKEUP 16
@@ -39,70 +43,35 @@ struct monitor {
         bool is_ending;
 };
 
-/*
- * Kernel symbols are shown with addresses or with zeros, decided when the file is opened (kallsyms_open(),
- * kernel/kallsyms.c). Zeros all over the first page are no symbols.
- */
-static bool shows_addresses(int fd)
+/* Whether the one client of a private daemon is our own user, which is all whom it will ever serve. */
+static bool serves_own_user(int private_fd)
 {
-        char text[4096];
-        ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-        uint64_t any = 0;
+        CLEANUP(peer_deinit) struct peer peer = {0};
 
-        if (n <= 0)
-                return false;
-        text[n] = '\0';
-        for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
-                line += *line == '\n';
-                any |= strtoull(line, NULL, 16);
-        }
-        return any != 0;
+        return private_fd >= 0 && peer_read(private_fd, &peer) == 0 && peer.uid == geteuid() && peer.gid == getegid();
 }
 
-static void open_kallsyms(struct context *context)
+static int give_up_power(struct monitor *monitor)
 {
-        context->kallsyms = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
-        context->kallsyms_error = context->kallsyms < 0 ? errno : 0;
-        if (context->kallsyms >= 0 && !shows_addresses(context->kallsyms)) {
-                cleanup_close(&context->kallsyms);
-                context->kallsyms = -1;
-                context->kallsyms_error = EPERM;
-        }
-}
+        struct context *context = &monitor->context;
+        char text[POWER_TEXT_BYTES];
+        int r;
 
-static void raise_limit(int resource)
-{
-        struct rlimit limit;
-
-        if (getrlimit(resource, &limit) < 0)
-                return;
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(resource, &limit);
-}
-
-/*
- * What attaching needs, and no more. Which of CAP_PERFMON and CAP_SYS_ADMIN opens perf events depends on the
- * distribution's kernel (Debian's asks for CAP_SYS_ADMIN where perf_event_paranoid is 3), so both stay if they are
- * there. CAP_SYS_NICE is for the engines' reading of the rings (urgency.h), which have none left when they begin.
- */
-static void reduce_capabilities(void)
-{
-        static const unsigned int kept[] = {
-                CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE, CAP_SETUID,
-                CAP_SETGID,  CAP_KILL,       CAP_IPC_LOCK,        CAP_SYS_ADMIN,          CAP_SYS_NICE};
-        bool have[ARRAY_SIZE(kept)];
-
-        capng_clear(CAPNG_SELECT_ALL);
-        if (capng_get_caps_process() < 0)
-                return;
-        for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
-                have[i] = capng_have_capability(CAPNG_PERMITTED, kept[i]) == 1;
-        capng_clear(CAPNG_SELECT_CAPS);
-        for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
-                if (have[i])
-                        (void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, kept[i]);
-        if (capng_apply(CAPNG_SELECT_CAPS) != 0)
-                log_line(LOG_PRIORITY_WARNING, "cannot drop the capabilities that are not needed");
+        r = power_open_kallsyms();
+        context->kallsyms = MAX_OF(r, -1);
+        context->kallsyms_error = r < 0 ? -r : 0;
+        r = power_reduce(context->budget.size_bytes, serves_own_user(context->options->private_fd), &context->power);
+        if (r >= 0)
+                r = sandbox_prepare(SANDBOX_HELPER);
+        if (r >= 0)
+                r = sandbox_prepare(SANDBOX_TRACER);
+        if (r >= 0)
+                r = sandbox_enter(SANDBOX_MONITOR);
+        if (r < 0 || !log_is_journal())
+                return r;
+        power_text(context->power.held, text);
+        log_line(LOG_PRIORITY_INFO, "capabilities held: %s", text);
+        return 0;
 }
 
 static void on_idle(void *user)
@@ -111,11 +80,22 @@ static void on_idle(void *user)
 
         if (monitor->engines.is_private || monitor->is_ending)
                 (void)sd_event_exit(monitor->context.event, 0);
+        else
+                idle_look(&monitor->context);
 }
 
 static int on_shutdown_timeout(sd_event_source *source, uint64_t usec, void *user)
 {
         return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+{
+        struct monitor *monitor = user;
+
+        if (!monitor->is_ending)
+                reload(&monitor->context);
+        return 0;
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
@@ -126,6 +106,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
                 return sd_event_exit(monitor->context.event, 0);
         monitor->is_ending = true;
         (void)sd_notify(0, "STOPPING=1");
+        store_leave(&monitor->context.store, store_has_any(&monitor->context.store) && restart_is_under_way());
         monitor->listening = sd_event_source_disable_unref(monitor->listening);
         monitor->accept_timer = sd_event_source_disable_unref(monitor->accept_timer);
         engines_shutdown(&monitor->engines);
@@ -149,10 +130,7 @@ static int on_accept_timer(sd_event_source *source, uint64_t usec, void *user)
 static int pause_accepting(struct monitor *monitor, int error)
 {
         if (!monitor->cannot_accept)
-                log_line(LOG_PRIORITY_ERROR,
-                         "cannot accept connections: %s; they wait until that is over (LimitNOFILE= of the service or "
-                         "ulimit -n bounds the descriptors)",
-                         strerrordesc_np(-error));
+                records_cannot_accept(&monitor->context, -error);
         monitor->cannot_accept = true;
         (void)sd_event_source_set_enabled(monitor->listening, SD_EVENT_OFF);
         (void)sd_event_source_set_time_relative(monitor->accept_timer, ACCEPT_PAUSE_USEC);
@@ -173,6 +151,7 @@ static int on_connection(sd_event_source *source, int listener, uint32_t events,
                 monitor->cannot_accept = false;
                 engines_add_client(&monitor->engines, fd);
         }
+        idle_look(&monitor->context);
         return 0;
 }
 
@@ -184,6 +163,8 @@ static int start_loop(struct monitor *monitor)
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);
+        if (monitor->context.options->config_directories != NULL)
+                sigaddset(&signals, SIGHUP);
         if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
                 return -errno;
         (void)signal(SIGPIPE, SIG_IGN);
@@ -192,6 +173,8 @@ static int start_loop(struct monitor *monitor)
                 r = sd_event_add_signal(monitor->context.event, NULL, SIGTERM, on_signal, monitor);
         if (r >= 0)
                 r = sd_event_add_signal(monitor->context.event, NULL, SIGINT, on_signal, monitor);
+        if (r >= 0 && monitor->context.options->config_directories != NULL)
+                r = sd_event_add_signal(monitor->context.event, NULL, SIGHUP, on_reload, monitor);
         if (r >= 0)
                 r = sd_event_set_watchdog(monitor->context.event, 1);
         if (r >= 0)
@@ -200,18 +183,27 @@ static int start_loop(struct monitor *monitor)
         monitor->context.warm.closer = monitor->context.closer;
         monitor->context.children.event = monitor->context.event;
         monitor->context.complaints.event = monitor->context.event;
+        monitor->context.complaints.is_private = monitor->engines.is_private;
         return r < 0 ? r : 0;
 }
 
 static int start_serving(struct monitor *monitor, const struct monitor_options *options)
 {
+        CLEANUP(handed_deinit) struct handed handed = HANDED_INIT;
         int r;
 
         if (options->private_fd >= 0) {
                 engines_add_client(&monitor->engines, options->private_fd);
                 return 0;
         }
-        monitor->listener = listener_open(options->socket_path != NULL ? options->socket_path : MONITOR_SOCKET_PATH);
+        r = handed_take(&handed);
+        if (r < 0)
+                return r;
+        store_init(&monitor->context.store, &monitor->context, handed.kept, handed.n_kept);
+        monitor->context.idle.is_activated = handed.listener >= 0;
+        monitor->listener = handed.listener >= 0           ? TAKE_FD(handed.listener)
+                            : options->socket_path != NULL ? listener_open(options->socket_path)
+                                                           : listener_open(MONITOR_SOCKET_PATH);
         if (monitor->listener < 0)
                 return monitor->listener;
         r = sd_event_add_io(monitor->context.event, &monitor->listening, monitor->listener, EPOLLIN, on_connection,
@@ -221,8 +213,12 @@ static int start_serving(struct monitor *monitor, const struct monitor_options *
                                                ACCEPT_PAUSE_USEC, 0, on_accept_timer, monitor);
         if (r >= 0)
                 r = sd_event_source_set_enabled(monitor->accept_timer, SD_EVENT_OFF);
-        if (r >= 0)
+        if (r >= 0) {
+                records_service_lacks(&monitor->context);
                 (void)sd_notify(0, "READY=1");
+                announce_later(&monitor->context);
+                idle_look(&monitor->context);
+        }
         return r < 0 ? r : 0;
 }
 
@@ -231,7 +227,11 @@ static void monitor_deinit(struct monitor *monitor)
         struct context *context = &monitor->context;
 
         engines_deinit(&monitor->engines);
+        store_deinit(&context->store);
+        announce_deinit(&context->announcer);
+        idle_deinit(&context->idle);
         complaints_deinit(&context->complaints);
+        tallies_deinit(&context->tallies);
         holders_free(context);
         children_deinit(&context->children);
         warm_deinit(&context->warm);
@@ -248,23 +248,25 @@ int monitor_run(const struct monitor_options *options)
 {
         CLEANUP(monitor_deinit)
         struct monitor monitor = {
-                .context = {.options = options,
-                            .budget = {.size_bytes = options->ring_budget_bytes != 0 ? options->ring_budget_bytes
-                                                                                     : ring_budget_default()},
-                            .kallsyms = -1},
+                .context = {.options = options, .kallsyms = -1},
                 .engines = {.is_private = options->private_fd >= 0, .idle = on_idle},
                 .listener = -1,
         };
         int r;
 
         monitor.engines.context = &monitor.context;
+        monitor.context.engines = &monitor.engines;
+        monitor.context.started_ns = monotonic_ns();
+        monitor.context.tallies.max_of_user = TALLIES_MAX_OF_USER;
         monitor.engines.user = &monitor;
-        raise_limit(RLIMIT_NOFILE);
-        raise_limit(RLIMIT_MEMLOCK);
+        power_raise_limits();
+        power_files_as(0, 0); /* whose tracefs is */
         tracefs_read(&monitor.context.tracefs);
-        open_kallsyms(&monitor.context);
-        reduce_capabilities();
-        r = start_loop(&monitor);
+        power_files_as(geteuid(), getegid());
+        reload_begin(&monitor.context);
+        r = give_up_power(&monitor);
+        if (r >= 0)
+                r = start_loop(&monitor);
         if (r < 0) {
                 log_line(LOG_PRIORITY_ERROR, "cannot start: %s", strerrordesc_np(-r));
                 return EXIT_FAILURE;

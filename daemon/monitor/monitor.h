@@ -16,7 +16,8 @@
 struct monitor_options {
         const char *socket_path; /* NULL = MONITOR_SOCKET_PATH; not used when systemd passed a socket */
         int private_fd;          /* >= 0: this connected socket is the only client; owned by the monitor from now on */
-        uint64_t ring_budget_bytes; /* of locked memory for the rings of all traces; 0 = ring_budget_default() */
+        uint64_t ring_budget_bytes; /* of locked memory for the rings of all traces; 0 = RingMemory= of the settings */
+        const char *const *config_directories; /* ends with NULL, the most important one first; NULL = none is read */
 
         /* What the child processes run; given here so that the monitor never includes their headers. Each is called in
          * a forked process of its own and returns that process's exit status. */

@@ -31,9 +31,10 @@
 #include "daemon/link/procmap.h"
 #include "daemon/monitor/authorize.h"
 #include "daemon/monitor/follow.h"
+#include "daemon/monitor/power.h"
 
-#define MAX_OPENINGS 4096 /* asked for and not yet answered, by one trace */
-#define MAX_HELPERS 4     /* of one trace at a time, so that no trace takes all of HELPER_MAX_CHILDREN */
+#define MAX_OPENINGS 4096 /* asked for and not yet answered, by all traces of one user */
+#define MAX_HELPERS 4     /* of one trace at a time, so that no trace takes all of HELPER_MAX_OF_USER */
 #define DEBUG_ROOT "/usr/lib/debug"
 
 struct opening {
@@ -48,7 +49,8 @@ struct opening {
 struct open_job {
         const struct link_open *request;
         const struct target *target;
-        const struct peer *peer; /* NULL: it may all that we may */
+        const struct peer *peer;  /* NULL: it may look at all processes, as we may */
+        const struct peer *admin; /* instead: but a file that is looked for by its name it opens as itself; else NULL */
 };
 
 /* A regular file behind an O_PATH descriptor, opened for reading. Descriptor or -errno. */
@@ -143,6 +145,22 @@ static int find_mapping(const struct target *target, uint64_t addr, struct mappi
         return 0;
 }
 
+/* By the path in map_files, which only its owner may search. */
+static int open_map_file(int map_files, const char *path)
+{
+        struct stat st;
+        int fd, r;
+
+        if (fstat(map_files, &st) < 0)
+                return -errno;
+        power_files_as(st.st_uid, st.st_gid);
+        fd = openat(map_files, path, O_PATH | O_CLOEXEC);
+        r = fd < 0 ? -errno : open_regular(fd);
+        cleanup_close(&fd);
+        power_files_as(geteuid(), getegid());
+        return r;
+}
+
 static int open_mapped(const struct target *target, const struct link_open *request)
 {
         CLEANUP_CLOSE int map_files = target_open(target, "map_files", O_PATH | O_DIRECTORY);
@@ -156,8 +174,7 @@ static int open_mapped(const struct target *target, const struct link_open *requ
         if (r < 0)
                 return r;
         (void)snprintf(path, sizeof(path), "%" PRIx64 "-%" PRIx64, mapping.start, mapping.end);
-        CLEANUP_CLOSE int fd = openat(map_files, path, O_PATH | O_CLOEXEC);
-        return fd < 0 ? -errno : open_regular(fd);
+        return open_map_file(map_files, path);
 }
 
 /* Also a program file that was deleted or replaced since. */
@@ -319,6 +336,12 @@ static int open_as_peer(const struct open_job *job)
         }
 }
 
+/* Not by a process: an administrator's power does not reach such files (admins.c). */
+static bool is_by_name(uint32_t kind)
+{
+        return kind == LINK_OPEN_IMAGE || kind == LINK_OPEN_BUILD_ID || kind == LINK_OPEN_DEBUGLINK;
+}
+
 static int open_work(void *user, int *ret_fd)
 {
         const struct open_job *job = user;
@@ -339,6 +362,13 @@ static int open_work(void *user, int *ret_fd)
                 if (r == -EPERM)
                         return r;
         }
+        if (fd < 0 && job->admin != NULL && is_by_name(job->request->kind)) {
+                r = peer_become(job->admin);
+                if (r < 0)
+                        return r;
+        }
+        if (fd < 0 && job->peer == NULL && job->admin == NULL)
+                power_files_as(0, 0);
         if (fd < 0)
                 fd = open_as_peer(job);
         if (fd < 0)
@@ -408,11 +438,15 @@ static int start(struct opening *opening)
         struct attachment *trace = opening->trace;
         struct target process = process_of(trace, opening->request.pid, &member);
         struct open_job job = {
-                .request = &opening->request, .target = &process, .peer = trace->needs_check ? &trace->peer : NULL};
+                .request = &opening->request,
+                .target = &process,
+                .peer = trace->needs_check ? &trace->peer : NULL,
+                .admin = trace->peer.is_admin ? &trace->peer : NULL,
+        };
         int keep[] = {process.pidfd, process.process, process.root};
 
-        return helper_start(&trace->context->children, keep, ARRAY_SIZE(keep), open_work, &job, on_opened, opening,
-                            &opening->helper);
+        return helper_start(&trace->context->children, trace->peer.uid, keep, ARRAY_SIZE(keep), open_work, &job,
+                            on_opened, opening, &opening->helper);
 }
 
 /* The oldest requests first, a few at a time. */
@@ -427,6 +461,8 @@ static void start_waiting(struct attachment *trace)
 
                 if (r == 0) {
                         n_started++;
+                } else if (r == -EAGAIN && n_started > 0) {
+                        return; /* the end of one that runs is its turn */
                 } else {
                         answer(trace, &o->request, -r, -1);
                         opening_free(o);
@@ -474,6 +510,16 @@ static void answer_kallsyms(struct attachment *trace, const struct link_open *re
         answer(trace, request, fd < 0 ? trace->context->kallsyms_error : 0, fd);
 }
 
+/* A request has room for a path, so what an engine may let wait is some megabytes. */
+static bool may_wait(const struct attachment *trace)
+{
+        size_t n = 0;
+
+        for (const struct attachment *t = trace->context->attachments; t != NULL; t = t->next)
+                n += t->peer.uid == trace->peer.uid ? t->n_openings : 0;
+        return n < MAX_OPENINGS;
+}
+
 void opens_request(struct attachment *trace, const struct link_open *request)
 {
         struct opening *opening, **last = &trace->openings;
@@ -486,7 +532,7 @@ void opens_request(struct attachment *trace, const struct link_open *request)
                 answer_kallsyms(trace, request);
                 return;
         }
-        opening = trace->n_openings < MAX_OPENINGS ? calloc(1, sizeof(*opening)) : NULL;
+        opening = may_wait(trace) ? calloc(1, sizeof(*opening)) : NULL;
         if (opening == NULL) {
                 answer(trace, request, EBUSY, -1);
                 return;

@@ -104,7 +104,9 @@ void peer_deinit(struct peer *peer)
 
 unsigned int peer_rights(const struct peer *peer)
 {
-        return peer->uid == 0 ? LINK_RIGHT_KERNEL : 0;
+        if (peer->uid == 0)
+                return LINK_RIGHT_KERNEL | LINK_RIGHT_EVER;
+        return peer->is_admin ? LINK_RIGHT_KERNEL : 0; /* which a reload can take away */
 }
 
 bool have_capabilities(void)
@@ -115,7 +117,7 @@ bool have_capabilities(void)
 
 bool peer_needs_check(const struct peer *peer)
 {
-        if (peer->uid == 0)
+        if (peer->uid == 0 || peer->is_admin)
                 return false;
         return have_capabilities() || peer->uid != geteuid() || peer->gid != getegid();
 }

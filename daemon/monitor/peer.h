@@ -17,6 +17,7 @@ struct peer {
         gid_t *groups; /* supplementary, owned */
         size_t n_groups;
         bool is_foreign; /* its process ids are those of another pid namespace */
+        bool is_admin;   /* admins.h; set by engines.c, who reads a peer has it false */
 };
 
 /* 0; -errno; -ESRCH: the peer lives in a pid namespace that we cannot see into (pid 0). The caller peer_deinit()s. */
@@ -31,7 +32,7 @@ unsigned int peer_rights(const struct peer *peer);
 bool have_capabilities(void);
 /*
  * Whether this process may do more than the peer, so that the peer's rights must be asked for apart from our own. False
- * for uid 0 (may all) and for a peer that is just what we are.
+ * for uid 0 and administrators (may all) and for a peer that is just what we are.
  */
 bool peer_needs_check(const struct peer *peer);
 

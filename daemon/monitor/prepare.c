@@ -14,6 +14,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "daemon/monitor/figures.h"
+#include "daemon/monitor/limits.h"
 #include "daemon/monitor/mode.h"
 #include "daemon/monitor/refusal.h"
 #include "daemon/monitor/run.h"
@@ -73,19 +75,6 @@ static int make_files(struct attachment *trace)
         return 0;
 }
 
-/* One user may hold half of the budget, so that no user can keep all others out; root may hold all. */
-static uint64_t may_use_bytes(const struct attachment *trace)
-{
-        uint64_t used_bytes = 0, share_bytes = trace->context->budget.size_bytes / 2;
-
-        if (!trace->needs_check)
-                return UINT64_MAX;
-        for (const struct attachment *t = trace->context->attachments; t != NULL; t = t->next)
-                if (t->peer.uid == trace->peer.uid)
-                        used_bytes += t->rings.charged_bytes;
-        return used_bytes < share_bytes ? share_bytes - used_bytes : 0;
-}
-
 /*
  * As much of each stack as lets a burst of some thousand faults wait in the rings; what a user asks for as long as four
  * records fit, for else nearly all would be lost.
@@ -107,18 +96,31 @@ static void choose_stack_bytes(struct attachment *trace)
                 event_level_lack(&trace->level, LINK_LACKS_STACK_SIZE, trace->rings.small_errno);
 }
 
+/* Which of the two limits it was: the one that leaves less. */
+static void explain_ring_memory(const struct attachment *trace, char text[static LINK_TEXT_BYTES])
+{
+        const struct context *context = trace->context;
+        const struct ring_budget *budget = &context->budget;
+        uint64_t unused_bytes = budget->used_bytes < budget->size_bytes ? budget->size_bytes - budget->used_bytes : 0;
+        bool is_user = limits_ring_memory_left(trace) < unused_bytes;
+
+        (void)snprintf(text, LINK_TEXT_BYTES,
+                       "cannot trace process %d: even the smallest ring buffers for one more trace would exceed the "
+                       "%llu KiB that %s (%s= in faultlined.conf(5)); end another trace first",
+                       trace->target.pid,
+                       (is_user ? context->settings.limits.ring_memory_per_user_bytes : budget->size_bytes) / 1024ULL,
+                       is_user ? "this user may have" : "all traces may have together",
+                       is_user ? "RingMemoryPerUser" : "RingMemory");
+}
+
 static int open_rings(struct attachment *trace, char text[static LINK_TEXT_BYTES])
 {
         struct ring_budget *budget = &trace->context->budget;
         size_t wanted_bytes = trace->level.stack_bytes != 0 ? RING_WANTED_WITH_STACKS_BYTES : RING_WANTED_BYTES;
-        int r = rings_open(budget, may_use_bytes(trace), wanted_bytes, &trace->rings);
+        int r = rings_open(budget, limits_ring_memory_left(trace), wanted_bytes, &trace->rings);
 
         if (r == -ENOSPC)
-                (void)snprintf(
-                        text, LINK_TEXT_BYTES,
-                        "cannot trace process %d: even the smallest ring buffers for one more trace would exceed the "
-                        "daemon's %llu MiB (or this user's half of them); end another trace first",
-                        trace->target.pid, (unsigned long long)budget->size_bytes >> 20);
+                explain_ring_memory(trace, text);
         else if (r == -EACCES)
                 refusal_of_everything(trace->target.pid, text);
         else if (r == -EPERM)
@@ -147,6 +149,8 @@ struct event_request prepare_event_request(const struct attachment *trace, bool 
                 .is_cgroup = unit_cgroup(trace) >= 0,
                 .cgroup = unit_cgroup(trace),
                 .is_stopped = is_stopped,
+                .n_free = limits_descriptors_left(trace),
+                .n_allowed = trace->context->settings.limits.descriptors_per_user,
         };
 }
 
@@ -185,6 +189,8 @@ static int open_files(struct attachment *trace, char text[static LINK_TEXT_BYTES
 {
         int r = make_files(trace);
 
+        if (r == 0)
+                r = figures_open(trace);
         if (r == 0 && trace->stories[0] < 0 &&
             socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, trace->stories) < 0)
                 r = -errno;

@@ -7,6 +7,7 @@
 #include "daemon/monitor/refusal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -68,7 +69,14 @@ static void explain_descriptors(const struct refused_events *refused, int error,
         char subject[SUBJECT_BYTES];
 
         (void)getrlimit(RLIMIT_NOFILE, &limit);
-        if (error == EMFILE && n_wanted > 0)
+        if (refused->n_allowed != 0)
+                (void)snprintf(text, LINK_TEXT_BYTES,
+                               "cannot trace %s: its %zu threads on %zu CPUs need %zu file descriptors even at basic "
+                               "detail, and all traces of this user together may have %" PRIu64
+                               " (DescriptorsPerUser= in faultlined.conf(5)); end other traces of this user",
+                               subject_of(refused->pid, subject), refused->n_threads, refused->n_cpus, n_wanted,
+                               refused->n_allowed);
+        else if (error == EMFILE && n_wanted > 0)
                 (void)snprintf(text, LINK_TEXT_BYTES,
                                "cannot trace process %d: its %zu threads on %zu CPUs need %zu file descriptors even at "
                                "basic detail, with all others of the daemon %llu, and RLIMIT_NOFILE allows %llu; raise "

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "daemon/link/link.h"
@@ -11,8 +12,9 @@
 struct refused_events {
         pid_t pid; /* 0: a unit */
         size_t n_threads, n_cpus;
-        size_t n_events; /* for each thread on each CPU */
-        size_t n_open;   /* of them, when it was refused */
+        size_t n_events;    /* for each thread on each CPU */
+        size_t n_open;      /* of them, when it was refused */
+        uint64_t n_allowed; /* by DescriptorsPerUser=, if it was that; else 0 */
 };
 
 /* An event of the target failed with this errno number. */

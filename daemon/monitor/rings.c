@@ -202,7 +202,8 @@ uint64_t ring_budget_default(void)
 int rings_open(struct ring_budget *budget, uint64_t may_use_bytes, size_t wanted_bytes, struct ring_set *ret)
 {
         struct ring_set rings = {0};
-        uint64_t free_bytes = MIN_OF(budget->size_bytes - budget->used_bytes, may_use_bytes);
+        uint64_t unused_bytes = budget->used_bytes < budget->size_bytes ? budget->size_bytes - budget->used_bytes : 0;
+        uint64_t free_bytes = MIN_OF(unused_bytes, may_use_bytes);
         int r = read_cpus(&rings);
 
         if (r == 0)

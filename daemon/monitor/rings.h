@@ -13,7 +13,7 @@
 
 /* Locked memory for the rings of all traces. */
 struct ring_budget {
-        uint64_t size_bytes;
+        uint64_t size_bytes; /* may have become less than what is used */
         uint64_t used_bytes;
 };
 

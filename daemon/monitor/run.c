@@ -14,9 +14,12 @@
 
 #include "daemon/link/clock.h"
 #include "daemon/monitor/added.h"
+#include "daemon/monitor/figures.h"
 #include "daemon/monitor/follow.h"
 #include "daemon/monitor/holders.h"
 #include "daemon/monitor/log.h"
+#include "daemon/monitor/records.h"
+#include "daemon/monitor/store.h"
 #include "daemon/monitor/tell.h"
 #include "daemon/monitor/unit.h"
 #include "proto/proto.h"
@@ -41,14 +44,14 @@ static bool is_held(const struct attachment *trace)
 /* While every thread is held nothing has been counted yet and the process's own counters stand still. */
 static int read_first_difference(struct attachment *trace)
 {
-        uint64_t faults;
+        struct target_faults faults;
         int r;
 
         if (!is_held(trace) || is_from_exec(trace)) /* from an exec on, what was before is counted apart */
-                return counting_read_difference(&trace->events, &trace->target, &trace->difference);
+                return counting_read_difference(&trace->events, &trace->target, COUNTING_MAX_READS, &trace->difference);
         r = target_read_faults(&trace->target, &faults);
         if (r == 0)
-                trace->difference = (int64_t)faults;
+                trace->difference = (struct counting_difference){.minor = faults.min_flt, .major = faults.maj_flt};
         return r;
 }
 
@@ -66,6 +69,10 @@ static void started(struct attachment *trace)
         memcpy(trace->started.degraded_errno, trace->level.degraded_errno, sizeof(trace->started.degraded_errno));
         holder_go(trace);
         trace->state = ATTACHMENT_RUNNING;
+        announce_later(trace->context);
+        figures_begin(trace);
+        records_granted(trace);
+        store_started(trace);
         unit_tell_processes(trace);
         tell_started(trace);
         unit_started(trace);
@@ -128,14 +135,15 @@ void attachment_ready(struct attachment *trace)
  */
 static uint64_t read_unseen(const struct attachment *trace)
 {
-        int64_t difference;
+        struct counting_difference now;
 
         if ((trace->request.flags & LINK_ATTACH_FOLLOW) != 0 || trace->n_added_ids != 0)
                 return PROTO_UNSEEN_UNKNOWN;
-        if (!trace->has_difference || counting_read_difference(&trace->events, &trace->target, &difference) < 0 ||
-            difference < trace->difference)
+        if (!trace->has_difference ||
+            counting_read_difference(&trace->events, &trace->target, COUNTING_MAX_READS, &now) < 0)
                 return PROTO_UNSEEN_UNKNOWN;
-        return (uint64_t)(difference - trace->difference);
+        uint64_t grown = now.minor + now.major - trace->difference.minor - trace->difference.major;
+        return grown <= INT64_MAX ? grown : PROTO_UNSEEN_UNKNOWN;
 }
 
 static void counted(struct attachment *trace, const struct event_counts *counts)
@@ -143,8 +151,11 @@ static void counted(struct attachment *trace, const struct event_counts *counts)
         memcpy(trace->counts.count, counts->count, sizeof(counts->count));
         memcpy(trace->counts.lost, counts->lost, sizeof(counts->lost));
         trace->state = ATTACHMENT_STOPPED;
+        if (trace->counts.reason == LINK_RESTARTING)
+                store_stopped(trace);
         events_close(&trace->events, trace->context->closer);
         added_free(trace);
+        records_ended(trace);
         if (trace->resent == NULL) /* else a new engine does not know the trace yet, and is told with it */
                 tell_counts(trace);
 }
@@ -208,11 +219,14 @@ static void finish(struct attachment *trace, enum link_stop_reason reason)
         trace->counts = (struct link_counts){.trace = trace->id, .reason = reason, .unseen = PROTO_UNSEEN_UNKNOWN};
         if (trace->state == ATTACHMENT_RUNNING)
                 trace->counts.unseen = read_unseen(trace);
+        if (reason == LINK_RESTARTING)
+                store_stopping(trace);
         if (!is_over(trace)) /* else its tracer still tells how it ended: attachment_free() leaves */
                 holder_leave(trace);
         trace->turn = sd_event_source_disable_unref(trace->turn); /* it may still be opening or enabling */
         (void)sd_event_source_set_enabled(trace->exit_source, SD_EVENT_OFF);
         trace->state = ATTACHMENT_STOPPING;
+        announce_later(trace->context);
         trace->n_done = 0;
         trace->counted_at = NULL;
         trace->reading = trace->retired;
@@ -246,7 +260,7 @@ void attachments_stop_all(struct context *context)
 {
         for (struct attachment *t = context->attachments; t != NULL; t = t->next) {
                 if (t->state == ATTACHMENT_RUNNING)
-                        finish(t, LINK_STOPPED);
+                        finish(t, store_keeps(t) ? LINK_RESTARTING : LINK_STOPPED);
                 while (t->state == ATTACHMENT_STOPPING)
                         attachment_take_turn(t);
         }

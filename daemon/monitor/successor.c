@@ -20,6 +20,7 @@ void attachments_engine_died(struct context *context, const struct outbox *outbo
                 if (t->outbox != outbox)
                         continue;
                 if (t->state < ATTACHMENT_RUNNING) {
+                        store_release(t); /* the client asks the next one */
                         attachment_free(t);
                 } else {
                         opens_cancel(t);

@@ -20,6 +20,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h; field 9 of /proc/PID/stat */
@@ -163,6 +164,48 @@ int target_pin_process(pid_t pid, struct target *ret)
         return 0;
 }
 
+/* "Pid:" in /proc/self/fdinfo (pidfd_open(2)): the number that it has for us, -1 once it has been reaped. */
+static int pid_of_pidfd(int pidfd, pid_t *ret)
+{
+        char path[64], text[512];
+        const char *line;
+        pid_t pid;
+        int r;
+
+        (void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+        r = read_at(AT_FDCWD, path, text, sizeof(text));
+        if (r < 0)
+                return r;
+        line = strstr(text, "\nPid:");
+        if (line == NULL || sscanf(line, "\nPid: %d", &pid) != 1)
+                return -EBADF;
+        if (pid <= 0)
+                return -ESRCH;
+        *ret = pid;
+        return 0;
+}
+
+int target_pin_again(int pidfd, struct target *ret)
+{
+        CLEANUP(target_deinit) struct target target = TARGET_INIT;
+        char path[32];
+        int r = pid_of_pidfd(pidfd, &target.pid);
+
+        if (r < 0)
+                return r;
+        target.pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
+        if (target.pidfd < 0)
+                return -errno;
+        (void)snprintf(path, sizeof(path), "/proc/%d", target.pid);
+        target.process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (target.process < 0 || (syscall(SYS_pidfd_send_signal, target.pidfd, 0, NULL, 0) < 0 && errno == ESRCH))
+                return -ESRCH;
+        read_comm(target.process, "comm", target.comm);
+        *ret = target;
+        target = TARGET_INIT;
+        return 0;
+}
+
 void target_deinit(struct target *target)
 {
         cleanup_close(&target->pidfd);
@@ -184,92 +227,173 @@ bool target_is_dead(const struct target *target)
         return poll(&poll_fd, 1, 0) == 1;
 }
 
-static int add_thread(struct target_threads *threads, size_t *n_room, int task, pid_t tid)
+/*
+ * A list of threads on its way. One pass over /proc/PID/task may leave out anybody: the kernel goes on from the thread
+ * at which it is, so where that one ends the list does, whoever comes after it (next_tid(), fs/proc/base.c). But when
+ * as many were shown as the process had afterwards, and the next pass shows all of them again, they were all there
+ * were.
+ */
+struct listing {
+        struct target_threads threads; /* all that a pass has shown */
+        int *passes;                   /* the last one that showed it, for each of them */
+        size_t n_room;
+        int pass;                   /* under way, from 1 on */
+        size_t n_shown, n_again;    /* by it; of those that the one before it had shown */
+        size_t n_before, n_counted; /* by the one before; threads that the process had at its end */
+};
+
+static void listing_deinit(struct listing *listing)
 {
+        free(listing->threads.threads);
+        free(listing->passes);
+}
+
+static int make_room(struct listing *listing)
+{
+        size_t n = listing->n_room == 0 ? 16 : listing->n_room * 2;
+        struct link_thread *threads;
+        int *passes;
+
+        if (listing->threads.n < listing->n_room)
+                return 0;
+        threads = reallocarray(listing->threads.threads, n, sizeof(*threads));
+        if (threads == NULL)
+                return -ENOMEM;
+        listing->threads.threads = threads;
+        passes = reallocarray(listing->passes, n, sizeof(*passes));
+        if (passes == NULL)
+                return -ENOMEM;
+        listing->passes = passes;
+        listing->n_room = n;
+        return 0;
+}
+
+/* Behind the last one, and in no pass yet. */
+static int add_thread(struct listing *listing, int task, pid_t tid)
+{
+        int r = make_room(listing);
         char path[32];
 
-        if (threads->n == *n_room) {
-                size_t n = *n_room == 0 ? 16 : *n_room * 2;
-                struct link_thread *grown = reallocarray(threads->threads, n, sizeof(*grown));
-
-                if (grown == NULL)
-                        return -ENOMEM;
-                threads->threads = grown;
-                *n_room = n;
-        }
-        struct link_thread *thread = &threads->threads[threads->n++];
+        if (r < 0)
+                return r;
+        listing->passes[listing->threads.n] = 0;
+        struct link_thread *thread = &listing->threads.threads[listing->threads.n++];
         thread->tid = tid;
         (void)snprintf(path, sizeof(path), "%d/comm", tid);
         read_comm(task, path, thread->comm);
         return 0;
 }
 
-/* One pass over /proc/PID/task: adds what is new. Number of additions or -errno. */
-static int list_pass(const struct target *target, struct target_threads *threads, size_t *n_room)
+/* Index, or the number of threads. */
+static size_t find_thread(const struct target_threads *threads, pid_t tid)
 {
-        int fd = openat(target->process, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        size_t n_before = threads->n;
-        struct dirent *entry;
-        DIR *dir;
+        size_t i = 0;
+
+        while (i < threads->n && threads->threads[i].tid != tid)
+                i++;
+        return i;
+}
+
+static int show_thread(struct listing *listing, int task, pid_t tid)
+{
+        size_t i = find_thread(&listing->threads, tid);
+        int r = i == listing->threads.n ? add_thread(listing, task, tid) : 0;
+
+        if (r < 0 || listing->passes[i] == listing->pass)
+                return r;
+        listing->n_again += listing->pass > 1 && listing->passes[i] == listing->pass - 1;
+        listing->passes[i] = listing->pass;
+        listing->n_shown++;
+        return 0;
+}
+
+static int show_all(struct listing *listing, DIR *dir)
+{
+        const struct dirent *entry;
         int r = 0;
 
-        if (fd < 0)
-                return -errno;
-        dir = fdopendir(fd);
-        if (dir == NULL) {
-                r = -errno;
-                (void)close(fd);
-                return r;
-        }
         while (r == 0 && (entry = readdir(dir)) != NULL) {
                 pid_t tid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)strtol(entry->d_name, NULL, 10) : 0;
 
-                if (tid > 0 && !target_threads_have(threads, tid))
-                        r = add_thread(threads, n_room, fd, tid);
+                if (tid > 0)
+                        r = show_thread(listing, dirfd(dir), tid);
         }
-        (void)closedir(dir);
-        return r < 0 ? r : (int)(threads->n - n_before);
+        return r;
 }
 
-/* No thread was found. While an exec changes who the leader is, that may be so for a moment of a process that lives. */
-static bool is_empty_pass(int result, const struct target_threads *threads)
+/* The directory has a link for each thread beside its two (proc_task_getattr(), fs/proc/base.c). */
+static size_t count_threads(int task)
 {
-        return result == -ENOENT || result == -ESRCH || (result == 0 && threads->n == 0);
+        struct stat stat;
+
+        return fstat(task, &stat) == 0 && stat.st_nlink > 2 ? stat.st_nlink - 2 : 0;
+}
+
+/* 0 or -errno. */
+static int list_pass(const struct target *target, struct listing *listing)
+{
+        int fd = openat(target->process, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        int r;
+
+        listing->pass++;
+        listing->n_before = listing->n_counted == listing->n_shown ? listing->n_shown : 0;
+        listing->n_shown = listing->n_again = listing->n_counted = 0;
+        if (dir == NULL) {
+                r = -errno;
+                cleanup_close(&fd);
+                return r;
+        }
+        r = show_all(listing, dir);
+        listing->n_counted = count_threads(fd);
+        (void)closedir(dir);
+        return r;
+}
+
+/* The pass before showed all that there were. */
+static bool is_proved(const struct listing *listing)
+{
+        return listing->n_before > 0 && listing->n_again == listing->n_before;
+}
+
+/* While an exec changes who the leader is, no thread may be found for a moment of a process that lives. */
+static bool is_gone(int result)
+{
+        return result == -ENOENT || result == -ESRCH;
 }
 
 int target_list_threads(const struct target *target, struct target_threads *ret)
 {
-        struct target_threads threads = {0};
-        size_t n_room = 0;
-        int r = 1;
+        CLEANUP(listing_deinit) struct listing listing = {0};
+        int r = 0;
 
-        for (int pass = 0; pass < MAX_PASSES; pass++) {
-                r = list_pass(target, &threads, &n_room);
-                if (r <= 0 && (!is_empty_pass(r, &threads) || target_is_dead(target)))
+        while (listing.pass < MAX_PASSES && !listing.threads.is_complete) {
+                r = list_pass(target, &listing);
+                if (r < 0 && !is_gone(r))
+                        return r;
+                listing.threads.is_complete = is_proved(&listing);
+                if (listing.n_shown == 0 && target_is_dead(target))
                         break;
         }
-        if (r < 0 || threads.n == 0) {
-                free(threads.threads);
-                return r < 0 && r != -ENOENT ? r : -ESRCH;
-        }
-        *ret = threads;
+        if (r < 0 || listing.threads.n == 0)
+                return -ESRCH;
+        *ret = listing.threads;
+        listing.threads.threads = NULL;
         return 0;
 }
 
 bool target_threads_have(const struct target_threads *threads, pid_t tid)
 {
-        for (size_t i = 0; i < threads->n; i++)
-                if (threads->threads[i].tid == tid)
-                        return true;
-        return false;
+        return find_thread(threads, tid) < threads->n;
 }
 
 bool target_has_thread(const struct target *target, pid_t tid)
 {
+        struct stat st;
         char path[32];
 
         (void)snprintf(path, sizeof(path), "task/%d", tid);
-        return faccessat(target->process, path, F_OK, 0) == 0;
+        return fstatat(target->process, path, &st, 0) == 0; /* faccessat(2) asks without our capabilities */
 }
 
 static bool thread_is_live(const struct target *target, pid_t tid)
@@ -390,12 +514,12 @@ pid_t target_tracer(const struct target *target)
         return target_read_status(target, "TracerPid", text, sizeof(text)) == 0 ? (pid_t)strtol(text, NULL, 10) : 0;
 }
 
-int target_read_faults(const struct target *target, uint64_t *ret)
+int target_read_faults(const struct target *target, struct target_faults *ret)
 {
         struct stat_fields fields;
         int r = read_stat(target->process, "stat", &fields);
 
         if (r == 0)
-                *ret = fields.min_flt + fields.maj_flt;
+                *ret = (struct target_faults){.min_flt = fields.min_flt, .maj_flt = fields.maj_flt};
         return r;
 }

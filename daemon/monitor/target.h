@@ -28,6 +28,11 @@ struct target {
  */
 int target_pin(pid_t pid, bool (*is_own)(void *user, pid_t pid), void *user, struct target *ret,
                char text[static LINK_TEXT_BYTES]) MUST_CHECK;
+/*
+ * Pin the process of this pidfd, which was kept while no daemon ran: it stays the caller's. 0, also of a zombie;
+ * -ESRCH: it has been reaped; or another -errno. On success the caller target_deinit()s.
+ */
+int target_pin_again(int pidfd, struct target *ret) MUST_CHECK;
 /* Pin a process of a trace that goes on, whatever it is. 0, or -ESRCH: it is gone. */
 int target_pin_process(pid_t pid, struct target *ret) MUST_CHECK;
 void target_deinit(struct target *target);
@@ -41,9 +46,13 @@ bool target_is_dead(const struct target *target);
 struct target_threads {
         struct link_thread *threads;
         size_t n;
+        bool is_complete; /* there was a moment, while they were listed, in which the process had no others */
 };
 
-/* The threads now, until a pass over /proc/PID/task adds none. 0 or -errno; the caller frees ->threads. */
+/*
+ * The threads now, and some that have just ended. A process of which threads end all the time can be listed in vain:
+ * then it is not complete. 0 or -errno; the caller frees ->threads.
+ */
 int target_list_threads(const struct target *target, struct target_threads *ret) MUST_CHECK;
 bool target_threads_have(const struct target_threads *threads, pid_t tid);
 bool target_has_thread(const struct target *target, pid_t tid);
@@ -63,5 +72,9 @@ int target_read_status(const struct target *target, const char *name, char *ret,
 /* Who traces it (ptrace(2)), 0 = nobody, or it has ended. */
 pid_t target_tracer(const struct target *target);
 
-/* min_flt + maj_flt of the whole process (proc_pid_stat(5)); also of a zombie. 0 or -errno. */
-int target_read_faults(const struct target *target, uint64_t *ret) MUST_CHECK;
+struct target_faults {
+        uint64_t min_flt, maj_flt;
+};
+
+/* Of the whole process (proc_pid_stat(5)); also of a zombie. 0 or -errno. */
+int target_read_faults(const struct target *target, struct target_faults *ret) MUST_CHECK;

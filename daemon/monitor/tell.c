@@ -27,6 +27,21 @@ void tell_refusal(struct outbox *outbox, const struct link_attach *request, int 
         outbox_send(outbox, &message, NULL, 0);
 }
 
+void tell_over(struct attachment *trace, const struct proto_missed *missed)
+{
+        struct link_message message = {.type = LINK_TRACE,
+                                       .trace = {.conn = trace->request.conn,
+                                                 .req = trace->request.req,
+                                                 .trace = trace->id,
+                                                 .pid = trace->request.pid,
+                                                 .detail = DETAIL_BASIC,
+                                                 .is_over = true,
+                                                 .missed = *missed}};
+
+        memcpy(message.trace.comm, trace->target.comm, sizeof(message.trace.comm));
+        outbox_send(trace->outbox, &message, NULL, 0);
+}
+
 static int open_or_empty(const struct attachment *trace, const char *name)
 {
         int fd = target_open(&trace->target, name, O_RDONLY);
@@ -101,8 +116,9 @@ void tell_trace(struct attachment *trace, bool restarted)
                                                .restarted = restarted,
                                        }};
         const int fds[N_LINK_TRACE_FDS] = {
-                [LINK_FD_IDS] = trace->ids_file, [LINK_FD_THREADS] = trace->threads_file, [LINK_FD_MAPS] = trace->maps,
-                [LINK_FD_SMAPS] = trace->smaps,  [LINK_FD_STORIES] = trace->stories[1],
+                [LINK_FD_IDS] = trace->ids_file,       [LINK_FD_THREADS] = trace->threads_file,
+                [LINK_FD_MAPS] = trace->maps,          [LINK_FD_SMAPS] = trace->smaps,
+                [LINK_FD_STORIES] = trace->stories[1], [LINK_FD_FIGURES] = trace->figures_file,
         };
 
         memcpy(message.trace.comm, trace->target.comm, sizeof(message.trace.comm));

@@ -3,11 +3,14 @@
 #pragma once
 
 #include "daemon/monitor/outbox.h"
+#include "proto/proto.h"
 
 struct attachment;
 
 /* LINK_TRACE with an error. text: up to LINK_TEXT_BYTES, cut beyond. */
 void tell_refusal(struct outbox *outbox, const struct link_attach *request, int error, const char *text);
+/* LINK_TRACE for one that was to be resumed and is over. */
+void tell_over(struct attachment *trace, const struct proto_missed *missed);
 /* LINK_TRACE with the maps that are open, which it uses up. */
 void tell_trace(struct attachment *trace, bool restarted);
 void tell_rings(struct attachment *trace);

@@ -23,6 +23,7 @@
 #include "daemon/monitor/follow.h"
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/prepare.h"
+#include "daemon/monitor/records.h"
 #include "daemon/monitor/tell.h"
 
 #define LOOK_USEC (1000 * 1000)
@@ -68,6 +69,11 @@ struct unit *unit_free(struct unit *unit)
 int unit_cgroup(const struct attachment *trace)
 {
         return trace->unit != NULL && trace->unit->is_whole ? trace->unit->cgroup : -1;
+}
+
+int unit_directory(const struct attachment *trace)
+{
+        return trace->unit != NULL ? trace->unit->cgroup : -1;
 }
 
 bool unit_is_populated(const struct attachment *trace)
@@ -288,6 +294,7 @@ static void lack_cpus(struct attachment *trace)
         trace->started.degraded = trace->level.degraded;
         trace->started.degraded_errno[LINK_LACKS_CPUS] = ENODEV;
         tell_degraded(trace, LINK_LACKS_CPUS, ENODEV);
+        records_degraded(trace, LINK_LACKS_CPUS, ENODEV);
 }
 
 /* The kernel takes a CPU's events of cgroups when it goes, and does not give them back (perf_event_exit_cpu()). */
@@ -523,8 +530,8 @@ void unit_request(struct attachment *trace)
                                       .smaps = -1,
                                       .ids = -1};
                 trace->unit = unit;
-                r = helper_start(&trace->context->children, NULL, 0, cgroup_find_work, trace->request.unit, on_found,
-                                 unit, &unit->finding);
+                r = helper_start(&trace->context->children, trace->peer.uid, NULL, 0, cgroup_find_work,
+                                 trace->request.unit, on_found, unit, &unit->finding);
         }
         if (r < 0)
                 fail(trace, -r, strerrordesc_np(-r));

@@ -18,6 +18,8 @@ struct unit *unit_free(struct unit *unit); /* accepts NULL, returns NULL */
 
 /* The cgroup whose events are to be opened, or -1: those of ->target. */
 int unit_cgroup(const struct attachment *trace);
+/* The directory of its cgroup (borrowed), or -1: not a trace of a unit. */
+int unit_directory(const struct attachment *trace);
 /* The threads in it now, for their names: into ->events.threads. Only where unit_cgroup() is one. */
 void unit_list_threads(struct attachment *trace);
 /*

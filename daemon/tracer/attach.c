@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * PTRACE_SEIZE for every thread of a process. The list of threads is a moving target: it is read again and again until
- * a pass finds nothing new (question.c); what is born of a seized thread is attached by the kernel
+ * a pass proves that all are known (question.c); what is born of a seized thread is attached by the kernel
  * (PTRACE_O_TRACECLONE) and only then refused to us with EPERM, which TracerPid tells apart from another tracer.
  *
  * The first process is reached by the directory that the monitor pinned, so never another one that has got its pid.
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 
 #include "daemon/link/clock.h"
 #include "daemon/tracer/tracer_private.h"
@@ -73,8 +74,10 @@ static int try_seize(pid_t tid)
 /*
  * Refused: the kernel attached it to us already, it is dead, or somebody else has it. Or it was about to take over the
  * leader's place in an exec, which looks like a dead thread to PTRACE_SEIZE and like a sound one a moment later.
+ * true = who it is is known, and it stays in the list: a leader does to the last, who is traced until its tracer has
+ * taken its end.
  */
-static void seize(struct tracer *tracer, int tasks, pid_t tid, pid_t pid)
+static bool seize(struct tracer *tracer, int tasks, pid_t tid, pid_t pid)
 {
         int error = try_seize(tid);
         struct facts facts = {0};
@@ -82,8 +85,10 @@ static void seize(struct tracer *tracer, int tasks, pid_t tid, pid_t pid)
 
         if (error != 0) {
                 (void)snprintf(path, sizeof(path), "%d/status", tid);
-                if (error == ESRCH || facts_read(tasks, path, &facts) < 0 || facts.state == 'Z' || facts.state == 'X')
-                        return;
+                if (error == ESRCH || facts_read(tasks, path, &facts) < 0 || facts.state == 'X')
+                        return false;
+                if (facts.state == 'Z')
+                        return tid == pid || facts.tracer == getpid();
                 if (facts.tracer == 0)
                         error = try_seize(tid);
         }
@@ -91,6 +96,15 @@ static void seize(struct tracer *tracer, int tasks, pid_t tid, pid_t pid)
                 tracees_seized(&tracer->tracees, tid, pid);
         else if (error != ESRCH)
                 tracees_refused(&tracer->tracees, pid, facts.tracer != 0 ? EBUSY : error);
+        return error != ESRCH;
+}
+
+/* The directory has a link for each thread beside its two (proc_task_getattr(), fs/proc/base.c). */
+static bool has_as_many(int tasks, size_t n)
+{
+        struct stat stat;
+
+        return fstat(tasks, &stat) == 0 && stat.st_nlink == n + 2;
 }
 
 static int open_tasks(const struct tracer *tracer, pid_t pid)
@@ -108,6 +122,7 @@ void attach_scan(struct tracer *tracer, pid_t pid)
         int fd = open_tasks(tracer, pid);
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
         const struct dirent *entry;
+        size_t n_known = 0;
 
         if (dir == NULL) {
                 tracees_scanned(&tracer->tracees, pid, errno == ENOENT ? ESRCH : errno);
@@ -116,9 +131,11 @@ void attach_scan(struct tracer *tracer, pid_t pid)
         while ((entry = readdir(dir)) != NULL) {
                 pid_t tid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)strtol(entry->d_name, NULL, 10) : 0;
 
-                if (tid > 0 && tracees_find(&tracer->tracees, tid) == NULL)
-                        seize(tracer, fd, tid, pid);
+                if (tid > 0)
+                        n_known += tracees_find(&tracer->tracees, tid) != NULL || seize(tracer, fd, tid, pid);
         }
+        if (!has_as_many(fd, n_known))
+                tracees_unknown(&tracer->tracees, pid);
         (void)closedir(dir);
         tracees_time(&tracer->tracees, monotonic_ns()); /* a thousand threads take a while */
         tracees_scanned(&tracer->tracees, pid, 0);

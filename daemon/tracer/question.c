@@ -2,10 +2,17 @@
 /*
  * What holds a process: the barrier, and the exec that the monitor has to judge.
  *
- * The barrier is reached when the list of threads has been read without finding a new one and every thread that is
- * known has stopped. A thread that does not stop (blocked in vfork(2), in one long system call) is late: it must not
- * cost its siblings more than TRACER_STOP_MS, so from then on it passes its stops as if there were no barrier. A leader
- * that ended before its threads never stops; only /proc tells (LOOK).
+ * The barrier is reached when every thread that is known has stopped, and then a reading of the list of threads has
+ * proved that there are no others. That it shows no other proves nothing: the kernel goes on from the thread at which
+ * it is, so where that one ends the list does, whoever comes after it (next_tid(), fs/proc/base.c), and one that was
+ * shown may have ended, and have given birth, before it could be seized. What proves it is that the process has as many
+ * threads as are known (else: UNKNOWN), none of which can go before we have taken its end. One that had not stopped
+ * when the reading began may have been inside clone(2) already when it was seized, and what it then gives birth to is
+ * not attached by the kernel: that takes another reading.
+ *
+ * A thread that does not stop (blocked in vfork(2), in one long system call) is late: it must not cost its siblings
+ * more than TRACER_STOP_MS, so from then on it passes its stops as if there were no barrier. A leader that ended before
+ * its threads never stops; only /proc tells (LOOK).
  *
  * No question stays open: a monitor that does not answer is one that has no time, and the target does not pay for it.
  */
@@ -13,13 +20,17 @@
 
 #include <errno.h>
 
-#define MAX_SCANS 64 /* of one barrier: threads that are late may go on making new ones, and it may be all over */
+/* Of one barrier: threads that are late, or that always end before we have them, may go on making new ones, and it may
+ * be all over. */
+#define MAX_SCANS 64
 
 static void scan(struct tracees *tracees, struct process *process)
 {
         process->is_scanning = true;
         process->n_scans++;
+        process->was_running = process->n_running > 0;
         process->n_new = 0;
+        process->has_unknown = false;
         process->n_refused = 0;
         process->refused_errno = 0;
         tracees_act(tracees, TRACEE_SCAN, process->pid, 0);
@@ -77,6 +88,24 @@ static uint32_t divide(struct tracees *tracees, pid_t pid)
         return n_stopped;
 }
 
+/* The scan was no proof. That is of no interest where some are known not to be stopped: it is said of them. */
+static bool may_be_others(const struct process *process)
+{
+        return process->n_running + process->n_refused == 0 && (process->was_running || process->has_unknown);
+}
+
+/* In the middle of an exec neither the leader nor the thread that takes its place can be had. */
+static bool may_be_more(const struct process *process)
+{
+        return process->n_new > 0 || may_be_others(process) || (process->n_tracees == 0 && process->refused_errno == 0);
+}
+
+/* Of those that did not stop, and may never have been seen, there is one at least. */
+static uint32_t count_unstopped(const struct process *process)
+{
+        return MAX_OF(process->n_running + process->n_refused, (uint32_t)may_be_more(process));
+}
+
 static void conclude(struct tracees *tracees, struct process *process)
 {
         uint32_t n_stopped = divide(tracees, process->pid);
@@ -95,13 +124,7 @@ static void conclude(struct tracees *tracees, struct process *process)
         process->n_unanswered++;
         action = tracees_act(tracees, TRACEE_STOPPED, process->pid, 0);
         action->n_threads = n_stopped;
-        action->n_unstopped = process->n_running + process->n_refused;
-}
-
-/* In the middle of an exec neither the leader nor the thread that takes its place can be had. */
-static bool may_be_more(const struct process *process)
-{
-        return process->n_new > 0 || (process->n_tracees == 0 && process->refused_errno == 0);
+        action->n_unstopped = count_unstopped(process);
 }
 
 void question_check(struct tracees *tracees, pid_t pid)
@@ -154,6 +177,14 @@ void tracees_refused(struct tracees *tracees, pid_t pid, int error)
                 return;
         process->n_refused++;
         process->refused_errno = error;
+}
+
+void tracees_unknown(struct tracees *tracees, pid_t pid)
+{
+        struct process *process = process_find(tracees, pid);
+
+        if (process != NULL)
+                process->has_unknown = true;
 }
 
 void tracees_scanned(struct tracees *tracees, pid_t pid, int error)

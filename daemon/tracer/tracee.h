@@ -68,6 +68,8 @@ struct process {
         bool wants_barrier;    /* asked for during another question */
         bool has_stopped;      /* STOPPING: at least one waits */
         bool is_scanning;      /* SCAN is on its way */
+        bool was_running;      /* when it began not all that were known had stopped */
+        bool has_unknown;      /* when it ended the process had more threads than it could find */
         uint32_t n_scans, n_new, n_refused;
         int refused_errno;
 };
@@ -79,8 +81,8 @@ enum tracee_action_kind {
         TRACEE_SETOPTIONS, /* tid, options */
         TRACEE_DETACH,     /* tid, signal */
         TRACEE_REAP,       /* tid: take its end */
-        TRACEE_SCAN,       /* pid: seize what is new in its list of threads: tracees_seized(), tracees_refused();
-                              then tracees_scanned() */
+        TRACEE_SCAN,       /* pid: seize what is new in its list of threads: tracees_seized(), tracees_refused(),
+                              tracees_unknown(); then tracees_scanned() */
         TRACEE_LOOK,       /* tid: if it is a zombie, tracees_zombie() */
         TRACEE_STOPPED,    /* tell the monitor: pid, n_threads, n_unstopped */
         TRACEE_FAILED,     /* tell the monitor: pid, error */
@@ -169,6 +171,8 @@ void tracees_unwatch(struct tracees *tracees, unsigned int watch, pid_t pid);
 void tracees_seized(struct tracees *tracees, pid_t tid, pid_t pid);
 /* ... one could not be had: EBUSY = another tracer has it. */
 void tracees_refused(struct tracees *tracees, pid_t pid, int error);
+/* ... the process has other threads than those that are known now. */
+void tracees_unknown(struct tracees *tracees, pid_t pid);
 /* ... that was all; error: the list could not be read. */
 void tracees_scanned(struct tracees *tracees, pid_t pid, int error);
 /* Answer to LOOK; also at any time. */

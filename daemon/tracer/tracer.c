@@ -30,6 +30,7 @@
 
 #include "daemon/link/clock.h"
 #include "daemon/link/link.h"
+#include "daemon/link/sandbox.h"
 #include "daemon/tracer/tracer_private.h"
 
 /* ------------------------------------------------------------------ actions */
@@ -278,6 +279,8 @@ int tracer_main(int link_fd, int process_fd)
         for (size_t i = 0; i < N_WATCHES; i++)
                 tracer.watches[i].fd = -1;
         if (open_signals(&tracer) < 0)
+                return EXIT_FAILURE;
+        if (sandbox_enter(SANDBOX_TRACER) < 0)
                 return EXIT_FAILURE;
         if (facts_read(process_fd, "status", &facts) == 0)
                 tracer.first_pid = facts.pid;

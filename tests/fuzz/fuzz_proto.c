@@ -10,13 +10,23 @@
 #include "proto/wire.h"
 #include "tests/fuzz/fuzz.h"
 
-#define BUFFER_BYTES (16 * 1024) /* the largest message without records: two strings, or one and a stack */
+#define BUFFER_BYTES (16 * 1024) /* the largest message without records: three strings */
 
 #define EVERY_MESSAGE(M)                                                                                               \
         M(hello)                                                                                                       \
         M(attach)                                                                                                      \
         M(resume)                                                                                                      \
-        M(ping) M(welcome) M(attached) M(error) M(drops) M(life) M(degraded) M(gap) M(end) M(bye) M(signal) M(revoked)
+        M(ping)                                                                                                        \
+        M(welcome)                                                                                                     \
+        M(attached)                                                                                                    \
+        M(error)                                                                                                       \
+        M(drops)                                                                                                       \
+        M(life)                                                                                                        \
+        M(degraded)                                                                                                    \
+        M(gap)                                                                                                         \
+        M(end)                                                                                                         \
+        M(bye)                                                                                                         \
+        M(signal) M(revoked) M(status) M(status_daemon) M(status_engine) M(status_trace) M(status_unit) M(status_end)
 
 #define DEFINE(name)                                                                                                   \
         static void try_##name(const uint8_t *body, size_t n_bytes)                                                    \

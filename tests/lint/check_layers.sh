@@ -40,6 +40,7 @@ headers=(
         '<(ncurses|ncursesw|curses|panel|term)(/[a-z]+)?\.h>' '^client/screen/term[a-z_]*\.c$' 0
         '<(libelf|gelf)\.h>' '\.c$' 1
         '<elfutils/[a-z]+\.h>|<dwarf\.h>' '^daemon/engine/model/lines\.c$' 1
+        '<systemd/sd-journal\.h>' '^daemon/monitor/journal\.c$' 1
         '<libunwind[a-z0-9_-]*\.h>' '^daemon/engine/model/unwind\.c$' 1
 )
 

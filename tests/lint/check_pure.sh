@@ -27,14 +27,15 @@ allowed="^($(tr '\n' '|' <<<"$libc" | sed 's/|$//')|$compiler)$"
 
 # Of the client: what decides what is shown. Who reads the terminal, the socket and the clock is not among these.
 client_modules='state view view_* text escape ledger options option_values usage session fault_line layout names row
-session_send option_table latency slowest story_text stack_text signal_names json_put intern tally flame flame_svg group_key recall
-fold summary words cause_family figures'
+session_send session_restart option_table latency slowest story_text stack_text signal_names json_put intern tally flame flame_svg group_key recall
+fold summary words cause_family figures status status_talk status_table metrics'
 
 pure_sources()
 {
         local module
 
         find proto elf daemon/engine/decode daemon/engine/model daemon/engine/serve -maxdepth 1 -name '*.c' 2>/dev/null
+        find daemon/monitor -maxdepth 1 -name sessions.c 2>/dev/null
         set -f
         for module in $client_modules; do
                 find client -maxdepth 1 -name "$module.c" 2>/dev/null

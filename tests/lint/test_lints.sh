@@ -12,6 +12,9 @@ tree=$(mktemp -d) || exit 1
 trap 'rm -rf "$tree"' EXIT
 n_failed=0
 n_seeded=0
+first_id=57ec9aa5b65b4b4e8b1c0f4ac5f5d0a1
+second_id=0b3f3f06d86d4f1c8a7d1e0e52f5c7b2
+third_id=9e1fb4a93f4c4a03a7d0b8fbd1b6a2c3
 spdx='/* SPDX-License-Identifier: LGPL-2.1-or-later */'
 
 # put FILE CODE...: a source file with a proper head.
@@ -55,6 +58,11 @@ sound_tree()
         put daemon/tracer/tracer.h '#pragma once' '#include "daemon/link/link.h"'
         put daemon/main.c '#include "daemon/engine/engine.h"' '#include "daemon/monitor/monitor.h"'
         put client/state.h '#pragma once' '#include "proto/base.h"'
+        put daemon/monitor/journal.def "X_RECORD(FIRST, \"$first_id\", INFO, SERVICE, \"a\")" \
+                "X_RECORD(SECOND, \"$second_id\", INFO, SERVICE, \"b\")"
+        mkdir -p "$tree/systemd"
+        printf -- '-- %s\nSubject: A subject\nDefined-By: faultline\n\nWords.\n\n' "$first_id" "$second_id" \
+                >"$tree/systemd/faultline.catalog"
         printf '*--count* *-p* _first-word_ *trace*\n' >"$tree/client/faultline.1.scd"
         : >"$tree/client/faultline-json.5.scd"
         printf '%s\n' '#!/bin/sh' 'echo "usage:"' 'echo "  faultline trace [-p PID] [--count=N]"' >"$tree/faultline"
@@ -69,6 +77,7 @@ run_lint()
         pure) "$lint/check_pure.sh" "$tree/build" "$tree" ;;
         format) "$lint/check_format.sh" "$tree" ;;
         docs) "$lint/check_docs.sh" "$tree/faultline" "$tree" ;;
+        catalog) "$lint/check_catalog.sh" "$tree" ;;
         esac
 }
 
@@ -148,6 +157,8 @@ test_layers()
         put daemon/engine/model/a.c '#include <libunwind.h>'
         put daemon/engine/model/b.c '#include <libunwind-x86_64.h>'
         expect layers 'at most 1 may'
+        put daemon/engine/model/a.c '#include <systemd/sd-journal.h>'
+        expect layers 'which belongs to ^daemon/monitor/journal\.c$ only'
 
         put proto/a.h '#include <stdint.h>' '#pragma once'
         expect layers 'proto/a.h: does not have #pragma once first'
@@ -224,7 +235,37 @@ test_docs()
         expect docs 'the word second-word of vocabulary.def is not in'
 }
 
+test_catalog()
+{
+        local catalog=$tree/systemd/faultline.catalog entry='\nSubject: A subject\nDefined-By: faultline\n\nWords.\n'
+
+        if ! command -v journalctl >/dev/null; then
+                echo "not tried: what journalctl takes, it is not installed"
+        else
+                expect_sound catalog
+                sed -i "1i no entry yet" "$catalog"
+                expect catalog 'journalctl does not take it'
+        fi
+        sed -i '1d' "$catalog"
+        expect catalog "$first_id, which is in daemon/monitor/journal.def, has no entry"
+        printf -- "-- %s$entry" "$third_id" >>"$catalog"
+        expect catalog "$third_id is not in daemon/monitor/journal.def"
+        printf -- "-- %s$entry" "$first_id" >>"$catalog"
+        expect catalog "$first_id has two entries"
+        sed -i "0,/^Subject/{/^Subject/d}" "$catalog"
+        expect catalog "$first_id lacks its subject"
+        sed -i "0,/^Words/{/^Words/d}" "$catalog"
+        expect catalog "$first_id lacks its subject"
+        sed -i "s/$second_id/$first_id/" "$tree/daemon/monitor/journal.def"
+        expect catalog "$first_id stands for two records"
+        sed -i "s/$second_id/9E1F/" "$tree/daemon/monitor/journal.def"
+        expect catalog '9E1F is no id'
+        echo 'X_RECORD(THIRD,' >>"$tree/daemon/monitor/journal.def"
+        expect catalog 'has a row whose id cannot be read'
+}
+
 sound_tree
+test_catalog
 test_layers
 test_pure
 test_format

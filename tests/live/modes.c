@@ -536,7 +536,7 @@ int main(int argc, char **argv)
 
         CHECK(argc == 3, "usage: modes MANUAL CASE");
         harness_begin(50);
-        table_read(argv[1]);
+        table_read(argv[1], "# HOLDING THE TARGET");
         check_table();
         harness_need_full();
         CHECK(setrlimit(RLIMIT_CORE, &no_cores) == 0, "setrlimit: %s", strerror(errno));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The table "feature by mode", from the source of faultline(1) and not from the formatted page, where lines are broken
- * as the width has it. Only what scdoc(5) writes for this one table is understood; anything else in a row fails.
+ * A table from the source of a man page and not from the formatted page, where lines are broken as the width has it.
+ * Only what scdoc(5) writes for these tables is understood; anything else in a row fails.
  */
 #include "tests/live/modes_table.h"
 
@@ -11,14 +11,13 @@
 
 #include "tests/support/harness.h"
 
-#define SECTION "# HOLDING THE TARGET"
-#define N_MODES 3
+#define MAX_MODES 6
 #define MAX_ROWS 32
 #define MAX_CELL_BYTES 128
 
-/* The first row has the names of the modes. */
+/* The first row has the names of the modes, in bold type. */
 static struct row {
-        char cells[1 + N_MODES][MAX_CELL_BYTES];
+        char cells[1 + MAX_MODES][MAX_CELL_BYTES];
         size_t n_cells;
 } table[MAX_ROWS];
 static size_t n_rows;
@@ -44,7 +43,7 @@ static void parse_line(const char *line)
         row->n_cells++;
 }
 
-void table_read(const char *path)
+void table_read(const char *path, const char *section)
 {
         CLEANUP_FREE char *line = NULL;
         bool is_inside = false;
@@ -54,15 +53,15 @@ void table_read(const char *path)
         CHECK(f, "%s: %s", path, strerror(errno));
         while (getline(&line, &n_bytes, f) >= 0) {
                 line[strcspn(line, "\n")] = '\0';
-                if (strncmp(line, "# ", 2) == 0)
-                        is_inside = strcmp(line, SECTION) == 0;
+                if (strncmp(line, "# ", 2) == 0 || strncmp(line, "## ", 3) == 0)
+                        is_inside = strcmp(line, section) == 0;
                 else if (is_inside)
                         parse_line(line);
         }
         (void)fclose(f);
-        CHECK(n_rows > 0, "%s: no table in the section \"%s\"", path, SECTION);
+        CHECK(n_rows > 0, "%s: no table in the section \"%s\"", path, section);
         for (size_t i = 0; i < n_rows; i++)
-                CHECK(table[i].n_cells == 1 + N_MODES, "the row \"%s\" has %zu cells", table[i].cells[0],
+                CHECK(table[i].n_cells == table[0].n_cells, "the row \"%s\" has %zu cells", table[i].cells[0],
                       table[i].n_cells);
 }
 
@@ -82,10 +81,10 @@ static const struct row *find_row(const char *feature)
 const char *table_cell(const char *feature, const char *mode)
 {
         const struct row *row = find_row(feature);
-        char title[16];
+        char title[64];
 
         (void)snprintf(title, sizeof(title), "*%s*", mode);
-        for (size_t i = 1; i <= N_MODES; i++)
+        for (size_t i = 1; i < table[0].n_cells; i++)
                 if (strcmp(table[0].cells[i], title) == 0)
                         return row->cells[i];
         fail("no column %s", title);

@@ -187,7 +187,7 @@ static void test_an_engine_that_dies_loses_nothing(void **state)
         assert_int_equal(received.message.trace.restarted, 1);
         assert_int_equal(received.message.trace.trace, attached.trace.trace);
         assert_int_equal(received.message.trace.n_ids, attached.trace.n_ids);
-        assert_int_equal(received.message.trace.rights, LINK_RIGHT_KERNEL);
+        assert_int_equal(received.message.trace.rights, LINK_RIGHT_KERNEL | LINK_RIGHT_EVER);
         assert_int_equal(received.n_fds, N_LINK_TRACE_FDS);
         link_close_fds(&received);
         take_rings(session.client, &attached);

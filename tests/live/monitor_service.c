@@ -2,12 +2,16 @@
 /* The monitor as a service: more clients than it can take, and the clients of another user. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
+#include "daemon/monitor/helper.h"
 #include "proto/proto.h"
 #include "tests/live/monitor_support.h"
 
@@ -84,7 +88,8 @@ static void expect_refused_connection(int fd)
         assert_int_equal(proto_decode_error(bytes + PROTO_HEADER_BYTES, (size_t)n - PROTO_HEADER_BYTES, &error), 0);
         assert_int_equal(error.req, 0);
         assert_int_equal(error.error, EDQUOT);
-        assert_non_null(memmem(error.text.data, error.text.n_bytes, "128 connections", strlen("128 connections")));
+        assert_non_null(
+                memmem(error.text.data, error.text.n_bytes, "ClientsPerUser=128", strlen("ClientsPerUser=128")));
         assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), 0);
 }
 
@@ -101,7 +106,8 @@ static void check_log(int log)
                 if (sscanf(line, "faultlined: %u more suppressed that uid 0 caused", &n) == 1)
                         n_suppressed += n;
                 else
-                        n_lines += strstr(line, "refused: this user has 128 connections") != NULL;
+                        n_lines += strstr(line, "refused: this user has as many connections as ClientsPerUser=128") !=
+                                   NULL;
         assert_true(n_suppressed > 0);
         assert_int_equal(n_lines + n_suppressed, REFUSED_CLIENTS);
         fclose(file);
@@ -178,6 +184,190 @@ static void test_a_user_may_trace_own_processes_only(void **state)
         target_end(&undumpable);
 }
 
+/* --- an engine that reports --- */
+
+static const struct link_report senseless[] = {
+        {.kind = 0},
+        {.kind = N_LINK_REPORTS},
+        {.kind = LINK_REPORT_CLIENT_DROPPED, .reason = 0},
+        {.kind = LINK_REPORT_CLIENT_DROPPED, .reason = N_LINK_DROPS},
+};
+static size_t *n_lives; /* of engines; shared with them */
+
+static bool send_report(int link_fd, struct link_report report)
+{
+        return link_send(link_fd, &(struct link_message){.type = LINK_REPORT, .report = report}, NULL, 0) == 0;
+}
+
+/* What makes no sense costs each engine its life; the last one speaks of clients and traces that are not its own. */
+static int reporting_engine(int link_fd)
+{
+        size_t n = (*n_lives)++;
+        struct link_received received;
+        uint32_t conn;
+        int r;
+
+        if (link_receive(link_fd, &received) != 1 || received.message.type != LINK_CONN)
+                return 87;
+        conn = received.message.conn.conn;
+        if (n < ARRAY_SIZE(senseless)) {
+                struct link_report report = senseless[n];
+
+                report.conn = conn;
+                (void)send_report(link_fd, report);
+        } else if (!send_report(link_fd, (struct link_report){.kind = LINK_REPORT_CLIENT_DROPPED, .reason = 1}) ||
+                   !send_report(link_fd, (struct link_report){.kind = LINK_REPORT_CLIENT_LOST, .conn = conn}) ||
+                   !send_report(link_fd, (struct link_report){.kind = LINK_REPORT_TRACE_LOST, .trace = 1}) ||
+                   !send_report(link_fd, (struct link_report){.kind = LINK_REPORT_LACKS, .reason = UINT32_MAX}) ||
+                   !send_report(link_fd, (struct link_report){.kind = LINK_REPORT_CLIENT_DROPPED,
+                                                              .conn = conn,
+                                                              .reason = LINK_DROP_DEAF,
+                                                              .n_delivered = UINT64_MAX,
+                                                              .n_dropped = 1}) ||
+                   send(received.fds[0], "g", 1, MSG_NOSIGNAL) != 1) {
+                return 88;
+        }
+        link_close_fds(&received);
+        while ((r = link_receive(link_fd, &received)) == 1)
+                link_close_fds(&received);
+        return r == 0 ? 0 : 89;
+}
+
+static void test_reports(void **state)
+{
+        static const char expected[] = "dropped: it asks and does not read the answers (18446744073709551615 faults "
+                                       "sent to it, 1 dropped for it)\n";
+        size_t n_dropped = 0, n_senseless = 0, n_expected = 0;
+        struct service service;
+        char line[1024];
+        FILE *log;
+        int client;
+
+        n_lives = mmap(NULL, sizeof(*n_lives), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        assert_true(n_lives != MAP_FAILED);
+        service = service_start_with(reporting_engine);
+        client = service_connect(&service);
+        expect_greeting(client);
+        log = fdopen(dup(service.log), "r");
+        assert_non_null(log);
+        service_end(&service);
+        while (fgets(line, sizeof(line), log) != NULL) {
+                n_dropped += strstr(line, " dropped: ") != NULL;
+                n_expected += strstr(line, expected) != NULL;
+                n_senseless += strstr(line, "sent a report that makes no sense; it is replaced") != NULL;
+        }
+        assert_int_equal(n_dropped, 1);
+        assert_int_equal(n_expected, 1);
+        assert_int_equal(n_senseless, ARRAY_SIZE(senseless));
+        assert_int_equal(*n_lives, ARRAY_SIZE(senseless) + 1);
+        fclose(log);
+        close(client);
+        munmap(n_lives, sizeof(*n_lives));
+}
+
+/* --- engines that do not end --- */
+
+/* Tells the client which process it is, says that the client is gone, and stays, as one does that its user has stopped. */
+static int staying_engine(int link_fd)
+{
+        struct link_message gone = {.type = LINK_CONN_CLOSED};
+        struct link_received received;
+        pid_t pid = getpid();
+
+        if (link_receive(link_fd, &received) != 1 || received.message.type != LINK_CONN ||
+            send(received.fds[0], &pid, sizeof(pid), MSG_NOSIGNAL) != sizeof(pid))
+                return 90;
+        link_close_fds(&received);
+        gone.id.id = received.message.conn.conn;
+        if (link_send(link_fd, &gone, NULL, 0) < 0)
+                return 91;
+        for (;;)
+                pause();
+}
+
+/* A descriptor of its engine, which has been left alone by then. */
+static int connect_and_leave(const struct service *service)
+{
+        int client = service_connect(service), pidfd;
+        pid_t pid;
+
+        assert_int_equal(recv(client, &pid, sizeof(pid), 0), sizeof(pid));
+        pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+        assert_true(pidfd >= 0);
+        assert_int_equal(recv(client, &pid, sizeof(pid), 0), 0);
+        close(client);
+        return pidfd;
+}
+
+static void expect_end(int pidfd)
+{
+        struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+
+        assert_int_equal(poll(&poll_fd, 1, 60 * 1000), 1);
+        close(pidfd);
+}
+
+/* Nobody needs them, so they are killed: the one before the last at once, the last one after a while. */
+static void test_engines_that_do_not_end(void **state)
+{
+        struct service service = service_start_with(staying_engine);
+        int before, last = connect_and_leave(&service);
+
+        for (int i = 0; i < 20; i++) {
+                before = last;
+                last = connect_and_leave(&service);
+                expect_end(before);
+        }
+        expect_end(last);
+        service_end(&service);
+}
+
+/* --- helpers that do not end --- */
+
+static int wait_for_ever(void *arg, int *ret_fd)
+{
+        char byte;
+
+        (void)ret_fd;
+        return read(*(int *)arg, &byte, 1) == 0 ? 0 : -EIO;
+}
+
+static void ignore_answer(void *user, int result, int fd)
+{
+}
+
+static int start_helper(struct children *children, uid_t uid, int *pipe_fd, struct helper **ret)
+{
+        return helper_start(children, uid, pipe_fd, 1, wait_for_ever, pipe_fd, ignore_answer, NULL, ret);
+}
+
+/* Those that were given up count until they are gone, and for nobody else than their user. */
+static void test_each_user_has_his_share_of_helpers(void **state)
+{
+        struct helper *helpers[HELPER_MAX_OF_USER], *one;
+        struct children children = {0};
+        int pipe_fds[2];
+
+        assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+        assert_true(sd_event_new(&children.event) >= 0);
+        for (size_t i = 0; i < HELPER_MAX_OF_USER; i++)
+                assert_int_equal(start_helper(&children, 1, &pipe_fds[0], &helpers[i]), 0);
+        assert_int_equal(start_helper(&children, 1, &pipe_fds[0], &one), -EAGAIN);
+        for (size_t i = 0; i < HELPER_MAX_OF_USER; i++)
+                assert_null(helper_free(helpers[i]));
+        assert_int_equal(start_helper(&children, 1, &pipe_fds[0], &one), -EAGAIN);
+        assert_int_equal(start_helper(&children, 2, &pipe_fds[0], &one), 0);
+        helper_free(one);
+        while (children_n_helpers(&children, CHILDREN_OF_ALL) > 0)
+                assert_true(sd_event_run(children.event, UINT64_MAX) >= 0);
+        assert_int_equal(start_helper(&children, 1, &pipe_fds[0], &one), 0);
+        helper_free(one);
+        children_deinit(&children);
+        sd_event_unref(children.event);
+        close(pipe_fds[0]);
+        close(pipe_fds[1]);
+}
+
 /* ---------------------------------------------------------------- */
 
 int main(int argc, char *argv[])
@@ -186,6 +376,9 @@ int main(int argc, char *argv[])
                 cmocka_unit_test(test_connections_wait_for_descriptors),
                 cmocka_unit_test(test_one_connection_too_many),
                 cmocka_unit_test(test_a_user_may_trace_own_processes_only),
+                cmocka_unit_test(test_reports),
+                cmocka_unit_test(test_engines_that_do_not_end),
+                cmocka_unit_test(test_each_user_has_his_share_of_helpers),
         };
         int r;
 

@@ -7,43 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
-#include "proto/proto.h"
-#include "tests/support/harness.h"
+#include "tests/support/talk.h"
 
 #define UNKNOWN_TYPE 63
 #define HEADER_TYPE_OFFSET 4
 #define HEADER_FLAGS_OFFSET 6
 #define COOKIE UINT64_C(0x0123456789abcdef)
 
-static uint8_t out[2 * PROTO_FRAME_MAX_BYTES], in[PROTO_FRAME_MAX_BYTES + 1];
-
-/* What the daemon said. */
-struct answer {
-        struct proto_header header;
-        const uint8_t *body;
-        size_t n_body;
-};
-
-static int reach(const struct daemon *daemon)
-{
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-        int size = 4 * PROTO_FRAME_MAX_BYTES;
-
-        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", daemon->socket);
-        CHECK(fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0,
-              "connecting to the daemon: %s", strerror(errno));
-        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
-        return fd;
-}
-
-static void say(int fd, const uint8_t *bytes, size_t n_bytes)
-{
-        CHECK(send(fd, bytes, n_bytes, MSG_NOSIGNAL) == (ssize_t)n_bytes, "sending %zu bytes: %s", n_bytes,
-              strerror(errno));
-}
+static uint8_t out[2 * PROTO_FRAME_MAX_BYTES];
 
 /* The daemon may have hung up already. */
 static void say_to_whom_it_may_concern(int fd, const uint8_t *bytes, size_t n_bytes)
@@ -52,28 +24,6 @@ static void say_to_whom_it_may_concern(int fd, const uint8_t *bytes, size_t n_by
 
         CHECK(n == (ssize_t)n_bytes || errno == EPIPE || errno == ECONNRESET, "sending %zu bytes: %s", n_bytes,
               strerror(errno));
-}
-
-static bool hear(int fd, struct answer *ret)
-{
-        ssize_t n = recv(fd, in, sizeof(in), 0);
-
-        if (n == 0 || (n < 0 && errno == ECONNRESET))
-                return false;
-        CHECK(n > 0 && proto_decode_header(in, (size_t)n, &ret->header) == 0, "the daemon sent no frame");
-        ret->body = in + PROTO_HEADER_BYTES;
-        ret->n_body = (size_t)n - PROTO_HEADER_BYTES;
-        return true;
-}
-
-static struct answer expect_type(int fd, enum message_type type)
-{
-        struct answer answer;
-
-        harness_doing(message_text(type));
-        CHECK(hear(fd, &answer), "the connection ended before %s", message_text(type));
-        CHECK(answer.header.type == type, "%s instead of %s", message_text(answer.header.type), message_text(type));
-        return answer;
 }
 
 static void expect_bye(int fd)
@@ -146,13 +96,8 @@ static void set_type(uint8_t type, uint8_t flags)
 static int greet(const struct daemon *daemon)
 {
         int fd = reach(daemon);
-        struct answer answer;
-        struct proto_welcome welcome;
 
-        say(fd, out, make_hello(PROTO_MAJOR));
-        answer = expect_type(fd, MESSAGE_WELCOME);
-        CHECK(proto_decode_welcome(answer.body, answer.n_body, &welcome) == 0 && welcome.major == PROTO_MAJOR,
-              "WELCOME is malformed");
+        greet_on(fd);
         return fd;
 }
 

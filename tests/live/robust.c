@@ -165,12 +165,7 @@ static void test_client_stopped(void)
         target_start(&target, "anon", "flood", N_FLOOD_TEXT);
         client_attach(&client, target.pid);
         client.count_only = true;
-        CHECK(kill(client.child.pid, SIGSTOP) == 0, "the client is gone");
-        process_wait_state(client.child.pid, 'T');
-        harness_doing("waiting for the target while the client is stopped");
-        target_open_gate(&target);
-        CHECK(strcmp(lines_next(&target.child.out), "done") == 0, "the target failed");
-        CHECK(kill(client.child.pid, SIGCONT) == 0, "the client is gone");
+        target_run_unread(&target, client.child.pid);
         CHECK(client_stop(&client) == 0, "the client failed");
         ledger = check_ledger(&client);
         CHECK(number_of(ledger, "kernel") == N_FLOOD && number_of(ledger, "lost_kernel") == 0, "lost: %s",

@@ -31,6 +31,7 @@
 #include "daemon/tracer/tracer.h"
 
 #define N_WORKERS 8
+#define N_CHAINS 2
 #define MARKER UINT64_C(0x6661756c746c696e)
 
 /* ---------------------------------------------------------------- targets */
@@ -408,6 +409,51 @@ static void test_light(void **state)
         tracer_wait(&tracer, 0);
         assert_int_equal(tracer_of(target.pid), 0);
         wait_state(target.pid, 'S');
+        target_kill(&target);
+}
+
+/* A thread that lives for one birth. */
+static void *bear_next(void *arg)
+{
+        (void)pthread_detach(pthread_self());
+        start_thread(bear_next);
+        return arg;
+}
+
+static void run_births(void)
+{
+        for (int i = 0; i < N_CHAINS; i++)
+                start_thread(bear_next);
+        sleep_for_ever(NULL);
+}
+
+static unsigned int n_threads_of(pid_t pid)
+{
+        char value[256];
+
+        status_field(pid, "Threads", value, sizeof(value));
+        return (unsigned int)strtoul(value, NULL, 10);
+}
+
+/* Whoever is shown in the list of threads may have ended before it is had, and so may the list with it. Nobody escapes
+ * by that, else there would be more threads than those that are stopped. */
+static void test_births(void **state)
+{
+        struct target target = target_start(run_births);
+
+        wait_until(&shared->n_ready, 1);
+        for (int n_whole = 0; n_whole < 100;) {
+                struct link_tracer answer;
+                struct tracer tracer = tracer_stop(target.pid, true, &answer);
+                unsigned int n_threads = n_threads_of(target.pid);
+
+                if (state_of(target.pid) == 't') { /* else it was held for as long as it may be */
+                        assert_int_equal(n_threads, answer.n_threads);
+                        n_whole++;
+                }
+                tracer_discard(&tracer);
+                wait_untraced(target.pid);
+        }
         target_kill(&target);
 }
 
@@ -1096,6 +1142,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(test_let_go_without_a_stop, clean_up),
                 cmocka_unit_test_teardown(test_light, clean_up),
+                cmocka_unit_test_teardown(test_births, clean_up),
                 cmocka_unit_test_teardown(test_no_answer, clean_up),
                 cmocka_unit_test_teardown(test_leaderless, clean_up),
                 cmocka_unit_test_teardown(test_leader_leaves, clean_up),

@@ -107,6 +107,8 @@ void target_start_as(struct target *target, uid_t uid, const char *name, const c
 /* Whatever argv starts, in the end a target; its pid is what it says, which in another pid namespace is not ours. */
 void target_start_program(struct target *target, const char *const *argv);
 void target_open_gate(struct target *target);
+/* It does all that it does while this process, which reads of it, stands still. */
+void target_run_unread(struct target *target, pid_t reader);
 /* Let it go and reap it; its exit status. */
 int target_finish(struct target *target);
 size_t target_n_expected(const struct target *target);
@@ -129,6 +131,7 @@ void client_attach(struct client *client, pid_t pid); /* -p PID and nothing else
 struct daemon {
         struct child child;
         char socket[64];
+        char config[64]; /* its directory: what the machine's own says is not for tests */
 };
 
 /* -p PID, through a daemon or, with NULL, a private one; waits until attached. */
@@ -151,8 +154,13 @@ json_t *client_find_degraded(const struct client *client, const char *what); /* 
 size_t client_n(const struct client *client, const char *type);
 void client_free(struct client *client);
 
+/* For --config=: faultlined.conf in this directory with this text, or none. Nothing is left by config_remove(). */
+void config_write(const char *directory, const char *text);
+void config_remove(const char *directory);
 /* wrapper: program and arguments before faultlined, NULL-terminated, or NULL. Returns once it listens. */
 void daemon_start(struct daemon *daemon, const char *const *wrapper);
+/* The same with this text as its configuration; NULL = none. */
+void daemon_start_configured(struct daemon *daemon, const char *const *wrapper, const char *config);
 void daemon_stop(struct daemon *daemon);
 /* Every user may connect. */
 void daemon_open_to_all(const struct daemon *daemon);

@@ -71,6 +71,16 @@ void target_open_gate(struct target *target)
         child_release(&target->child);
 }
 
+void target_run_unread(struct target *target, pid_t reader)
+{
+        CHECK(kill(reader, SIGSTOP) == 0, "process %d is gone", (int)reader);
+        process_wait_state(reader, 'T');
+        harness_doing("waiting for the target while its reader is stopped");
+        target_open_gate(target);
+        CHECK(strcmp(lines_next(&target->child.out), "done") == 0, "the target failed");
+        CHECK(kill(reader, SIGCONT) == 0, "process %d is gone", (int)reader);
+}
+
 int target_finish(struct target *target)
 {
         int status;
@@ -115,22 +125,61 @@ static bool listens(const char *path)
         return fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
 }
 
+static void remove_config_file(const char *directory)
+{
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/faultlined.conf", directory);
+        CHECK(unlink(path) == 0 || errno == ENOENT, "%s: %s", path, strerror(errno));
+}
+
+void config_write(const char *directory, const char *text)
+{
+        char path[128];
+        FILE *file;
+
+        CHECK(mkdir(directory, 0755) == 0 || errno == EEXIST, "%s: %s", directory, strerror(errno));
+        CHECK(chmod(directory, 0755) == 0, "%s: %s", directory, strerror(errno));
+        if (text == NULL) {
+                remove_config_file(directory);
+                return;
+        }
+        (void)snprintf(path, sizeof(path), "%s/faultlined.conf", directory);
+        file = fopen(path, "we");
+        CHECK(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0, "%s: %s", path, strerror(errno));
+}
+
+void config_remove(const char *directory)
+{
+        remove_config_file(directory);
+        (void)rmdir(directory);
+}
+
 void daemon_start(struct daemon *daemon, const char *const *wrapper)
 {
+        daemon_start_configured(daemon, wrapper, NULL);
+}
+
+void daemon_start_configured(struct daemon *daemon, const char *const *wrapper, const char *config)
+{
         const char *argv[MAX_ARGS];
-        char option[160];
+        char option[160], config_option[160];
         size_t n = 0;
 
         harness_doing("starting a daemon");
         (void)snprintf(daemon->socket, sizeof(daemon->socket), "./faultlined-%d.socket", (int)getpid());
+        (void)snprintf(daemon->config, sizeof(daemon->config), "./faultlined-%d.config", (int)getpid());
         (void)snprintf(option, sizeof(option), "--socket=%s", daemon->socket);
+        (void)snprintf(config_option, sizeof(config_option), "--config=%s", daemon->config);
         (void)unlink(daemon->socket);
+        config_write(daemon->config, config);
         while (wrapper && wrapper[n]) {
                 argv[n] = wrapper[n];
                 n++;
         }
         argv[n++] = FAULTLINED_PATH;
         argv[n++] = option;
+        argv[n++] = config_option;
         argv[n] = NULL;
         child_start(&daemon->child, argv, &(struct child_options){.dies_with_us = true});
         harness_watch(&daemon->child);
@@ -147,6 +196,7 @@ void daemon_stop(struct daemon *daemon)
         CHECK(child_wait(&daemon->child) == 0, "faultlined did not end well: %s", child_errors(&daemon->child));
         child_check_sanitizers(&daemon->child);
         (void)unlink(daemon->socket);
+        config_remove(daemon->config);
         child_close(&daemon->child);
 }
 

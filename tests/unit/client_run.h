@@ -29,7 +29,8 @@ struct run {
 };
 
 /* stdout_fd: where the client's standard output goes; -1: to the file run->out. Taken over. The socket is set here. */
-static inline void run_begin_with(struct run *run, struct options *options, int stdout_fd)
+static inline void run_begin_command(struct run *run, int (*command)(const struct options *), struct options *options,
+                                     int stdout_fd)
 {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
 
@@ -53,12 +54,17 @@ static inline void run_begin_with(struct run *run, struct options *options, int 
                 if (!freopen(run->err, "w", stderr))
                         _exit(99);
                 (void)close(stdout_fd);
-                exit(cmd_trace(options));
+                exit(command(options));
         }
         if (stdout_fd >= 0)
                 (void)close(stdout_fd);
         run->fd = accept(run->listener, NULL, NULL);
         assert_true(run->fd >= 0);
+}
+
+static inline void run_begin_with(struct run *run, struct options *options, int stdout_fd)
+{
+        run_begin_command(run, cmd_trace, options, stdout_fd);
 }
 
 static inline void run_begin_to(struct run *run, char **command, int stdout_fd)

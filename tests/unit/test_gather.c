@@ -433,8 +433,8 @@ static void test_wrong_options(void **unused)
         bad("faultline flame -p 1", "flame writes a file; name it with -o FILE.svg or -o FILE.folded");
         bad("faultline flame -p 1 -o a.png", "-o 'a.png': the name says what to write; end it in .folded or .svg");
         bad("faultline flame -p 1 -o .svg", "-o '.svg': the name says what to write; end it in .folded or .svg");
-        bad("faultline -p 1 -o a.svg", "-o belongs to faultline flame");
-        bad("faultline stat -p 1 -o a.svg", "-o belongs to faultline flame");
+        bad("faultline -p 1 -o a.svg", "-o belongs to faultline flame and faultline metrics");
+        bad("faultline stat -p 1 -o a.svg", "-o belongs to faultline flame and faultline metrics");
         bad("faultline -p 1 --by=stack", "--by belongs to faultline stat and faultline top");
         bad("faultline flame --by=stack -p 1", "--by belongs to faultline stat and faultline top");
         bad("faultline trace -p 1 --top=5", "--top belongs to faultline stat");

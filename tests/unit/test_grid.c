@@ -296,7 +296,7 @@ static void assert_sound(const struct grid *grid)
                                 continue;
                         }
                         assert_true(utf8_decode(cell->bytes, cell->n_bytes, &point) > 0);
-                        assert_true(escape_is_safe(point));
+                        assert_true(utf8_is_safe(point));
                         assert_true(!grid->ascii || (cell->n_bytes == 1 && point >= ' ' && point <= '~'));
                         assert_true((utf8_cells(point) == 2) == (right && right->n_bytes == 0));
                 }

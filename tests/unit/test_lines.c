@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "daemon/engine/model/lines.h"
-#include "daemon/engine/sandbox.h"
+#include "daemon/link/sandbox.h"
 
 #define DEEPEST 35 /* deep_0 to deep_35, then deep() */
 
@@ -293,7 +293,7 @@ static bool answers_in_sandbox(int fd, int hostile, uint64_t at_leaf, uint64_t a
         struct source_line found[LINES_MAX_INLINED];
         struct lines *lines;
 
-        if (sandbox_enter() < 0 || lines_open(fd, &lines) < 0 || lines_find(lines, at_leaf, found) != 3 ||
+        if (sandbox_enter(SANDBOX_ENGINE) < 0 || lines_open(fd, &lines) < 0 || lines_find(lines, at_leaf, found) != 3 ||
             strcmp(found[1].function, "middle") != 0 || found[1].line != 18)
                 return false;
         (void)lines_close(lines);

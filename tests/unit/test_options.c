@@ -238,7 +238,7 @@ static void test_too_many_pids(void **unused)
 
 static void test_reserved(void **unused)
 {
-        static const char *const words[] = {"record", "replay", "export", "status", "--lossless"};
+        static const char *const words[] = {"record", "replay", "export", "--lossless"};
 
         for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
                 CLEANUP_TEXT struct text args = {0};
@@ -249,6 +249,27 @@ static void test_reserved(void **unused)
                 bad(args.data, expected.data);
         }
         bad("faultline -p 1 top", "the command comes first: faultline top TARGET ...");
+}
+
+static void test_status_and_metrics(void **unused)
+{
+        struct options options = good("faultline status");
+
+        assert_int_equal(options.action, ACTION_STATUS);
+        assert_int_equal(options.format, FORMAT_TEXT);
+        options = good("faultline status --format=json --socket=/s --color=never");
+        assert_int_equal(options.format, FORMAT_JSON);
+        assert_string_equal(options.socket, "/s");
+        options = good("faultline metrics");
+        assert_int_equal(options.action, ACTION_METRICS);
+        assert_null(options.file);
+        assert_string_equal(good("faultline metrics -o any.name --socket=/s").file, "any.name");
+        bad("faultline status x", "what is 'x'? write faultline status [options]");
+        bad("faultline metrics -- ls", "what is 'ls'? write faultline metrics [-o FILE]");
+        bad("faultline status --private",
+            "--private belongs to faultline trace, faultline stat, faultline flame, faultline top and faultline maps");
+        bad("faultline status --format=csv", "--format='csv' is not known; write text or json");
+        bad("faultline -p 1 metrics", "the command comes first: faultline metrics");
 }
 
 static void test_maps_and_walk(void **unused)
@@ -379,13 +400,21 @@ static void test_times(void **unused)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_targets),      cmocka_unit_test(test_options),
-                cmocka_unit_test(test_filters),      cmocka_unit_test(test_usage_errors),
-                cmocka_unit_test(test_bad_pids),     cmocka_unit_test(test_too_many_pids),
-                cmocka_unit_test(test_reserved),     cmocka_unit_test(test_maps_and_walk),
-                cmocka_unit_test(test_tables),       cmocka_unit_test(test_stacks),
-                cmocka_unit_test(test_times),        cmocka_unit_test(test_units),
-                cmocka_unit_test(test_longest_unit), cmocka_unit_test(test_follow_and_ptrace),
+                cmocka_unit_test(test_targets),
+                cmocka_unit_test(test_options),
+                cmocka_unit_test(test_filters),
+                cmocka_unit_test(test_usage_errors),
+                cmocka_unit_test(test_bad_pids),
+                cmocka_unit_test(test_too_many_pids),
+                cmocka_unit_test(test_reserved),
+                cmocka_unit_test(test_maps_and_walk),
+                cmocka_unit_test(test_tables),
+                cmocka_unit_test(test_stacks),
+                cmocka_unit_test(test_times),
+                cmocka_unit_test(test_units),
+                cmocka_unit_test(test_longest_unit),
+                cmocka_unit_test(test_follow_and_ptrace),
+                cmocka_unit_test(test_status_and_metrics),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

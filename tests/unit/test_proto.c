@@ -27,18 +27,21 @@
         N(stack_bytes)
 #define FIELDS_resume(N, S) \
         N(req) N(kernel_base) N(lost_base) N(n_received) N(n_filtered) N(n_dropped) N(n_incomplete) \
-        N(count_limit) FIELDS_FILTER(N, S)
+        N(count_limit) FIELDS_FILTER(N, S) N(past.key.high) N(past.key.low) N(past.is_whole) N(past.n_counted) \
+        N(past.unseen) N(past.n_minor) N(past.n_major)
 #define FIELDS_ping(N, S) N(cookie)
 #define FIELDS_welcome(N, S) N(major) N(minor) N(features) N(event_bytes) N(frame_max_bytes) S(version)
 #define FIELDS_attached(N, S) \
-        N(req) N(pid) N(detail) N(n_threads) N(time_ns) N(kernel_base) N(lost_base) S(comm) N(ptrace) N(stack_bytes)
+        N(req) N(pid) N(detail) N(n_threads) N(time_ns) N(kernel_base) N(lost_base) S(comm) N(ptrace) N(stack_bytes) \
+        N(key.high) N(key.low)
 #define FIELDS_error(N, S) N(req) N(error) S(text)
 #define FIELDS_drops(N, S) \
         N(n_faults[0]) N(n_faults[1]) N(n_faults[2]) N(n_faults[3]) N(n_faults[4]) N(n_faults[5]) N(n_faults[6]) \
         N(first_seq) N(last_seq)
 #define FIELDS_life(N, S) N(time_ns) N(kind) N(pid) N(tid) N(parent) S(comm) N(has_status) N(status)
 #define FIELDS_degraded(N, S) S(what) S(reason)
-#define FIELDS_gap(N, S) S(reason)
+#define FIELDS_gap(N, S) \
+        S(reason) N(missed.min_flt) N(missed.maj_flt) N(missed.since_ns) N(missed.until_ns) N(missed.is_exact)
 #define FIELDS_end(N, S) \
         N(reason) N(time_ns) N(ledger.kernel) N(ledger.delivered) N(ledger.filtered) N(ledger.dropped_client) \
         N(ledger.dropped_daemon) N(ledger.lost_kernel) N(ledger.counted) N(ledger.incomplete) N(ledger.unseen) \
@@ -57,9 +60,38 @@
         N(stack.frames[0].by) N(stack.frames[1].addr) N(stack.frames[1].place) N(stack.frames[1].by)
 #define FIELDS_revoked(N, S) N(time_ns) N(pid) S(reason)
 #define FIELDS_bye(N, S) S(reason)
+#define FIELDS_status(N, S) N(req) N(flags)
+#define FIELDS_status_daemon(N, S) \
+        N(req) N(pid) N(sees_all) N(n_users) N(n_clients) N(n_traces) N(now_ns) N(started_ns) N(ring_bytes) \
+        N(ring_limit_bytes) N(memory_bytes) N(cpu_ns) N(n_engines_restarted) N(n_refused) S(version) S(degraded)
+#define FIELDS_status_engine(N, S) \
+        N(req) N(uid) N(pid) N(n_clients) N(n_traces) N(n_deaths) N(cpu_ns) N(memory_bytes)
+#define FIELDS_status_trace(N, S) \
+        N(req) N(trace) N(uid) N(client_pid) N(pid) N(detail) N(ptrace) N(n_clients) N(n_threads) N(started_ns) \
+        N(ring_bytes) N(stack_bytes) N(n_faults) N(n_major) N(n_failed) N(n_lost) N(n_incomplete) N(n_dropped) \
+        N(n_signals) S(comm) S(unit) S(degraded)
+#define FIELDS_status_unit(N, S) \
+        N(req) N(n_running) N(n_traces) N(n_lost) N(n_dropped) N(n_incomplete) N(major_ns) S(unit) N(n_by_cause[0]) \
+        N(n_by_cause[1]) N(n_by_cause[2]) N(n_by_cause[3]) N(n_by_cause[4]) N(n_by_cause[5]) N(n_by_cause[6]) \
+        N(n_by_cause[7]) N(n_by_cause[8]) N(n_by_cause[9]) N(n_by_cause[10]) N(n_by_cause[11]) N(n_by_cause[12]) \
+        N(n_by_cause[13]) N(n_by_cause[14]) N(n_by_cause[15]) N(n_by_cause[16]) N(n_by_cause[17]) N(n_by_cause[18]) \
+        N(n_by_cause[19]) N(n_by_cause[20]) N(n_by_cause[21]) N(n_by_cause[22]) N(n_by_outcome[0]) \
+        N(n_by_outcome[1]) N(n_by_outcome[2]) N(n_by_outcome[3]) N(n_by_outcome[4]) N(n_by_outcome[5]) \
+        N(n_by_outcome[6]) N(n_major_by_latency[0]) N(n_major_by_latency[1]) N(n_major_by_latency[2]) \
+        N(n_major_by_latency[3]) N(n_major_by_latency[4]) N(n_major_by_latency[5]) N(n_major_by_latency[6]) \
+        N(n_major_by_latency[7]) N(n_major_by_latency[8]) N(n_major_by_latency[9]) N(n_major_by_latency[10]) \
+        N(n_major_by_latency[11]) N(n_major_by_latency[12]) N(n_major_by_latency[13]) N(n_major_by_latency[14]) \
+        N(n_major_by_latency[15]) N(n_major_by_latency[16]) N(n_major_by_latency[17]) N(n_major_by_latency[18]) \
+        N(n_major_by_latency[19]) N(n_major_by_latency[20]) N(n_major_by_latency[21])
+#define FIELDS_status_end(N, S) N(req) N(n_omitted)
 /* clang-format on */
 
+/* What version 1.3 appended. */
+#define N_KEY 16
+#define N_PAST (N_KEY + 8 + 4 * 8)
+#define N_MISSED (4 * 8 + 8)
 #define LONGEST_TAIL_OF_SIGNAL (4 + PROTO_REGISTERS * 8 + 4 + PROTO_MAX_FRAMES * 16)
+#define TAIL_OF_STATUS_UNIT (3 * 4 + (N_CAUSES + N_OUTCOMES + PROTO_LATENCY_BUCKETS) * 8)
 
 /*
  * M(name, TYPE, number of strings, bytes that the longest message has behind its last string); MESSAGES_OF_1_0 are as
@@ -67,25 +99,37 @@
  */
 #define MESSAGES_OF_1_0(M)                                                                                             \
         M(hello, HELLO, 1, 0)                                                                                          \
-        M(resume, RESUME, 1, 0)                                                                                        \
         M(ping, PING, 0, 0)                                                                                            \
         M(welcome, WELCOME, 1, 0)                                                                                      \
         M(error, ERROR, 1, 0)                                                                                          \
         M(drops, DROPS, 0, 0)                                                                                          \
         M(degraded, DEGRADED, 2, 0)                                                                                    \
-        M(gap, GAP, 1, 0)                                                                                              \
         M(end, END, 1, 0)                                                                                              \
         M(bye, BYE, 1, 0)
 #define MESSAGES_THAT_GREW_IN_1_1(M) M(life, LIFE, 1, 0)
-#define MESSAGES_THAT_GREW_IN_1_2(M)                                                                                   \
-        M(attach, ATTACH, 2, 4)                                                                                        \
-        M(attached, ATTACHED, 1, 4)
+#define MESSAGES_THAT_GREW_IN_1_2(M) M(attach, ATTACH, 2, 4)
+#define MESSAGES_THAT_GREW_IN_1_3(M)                                                                                   \
+        M(attached, ATTACHED, 1, 4 + N_KEY)                                                                            \
+        M(resume, RESUME, 1, N_PAST)                                                                                   \
+        M(gap, GAP, 1, N_MISSED)
 #define MESSAGES_OF_1_1(M)                                                                                             \
         M(signal, SIGNAL, 1, LONGEST_TAIL_OF_SIGNAL)                                                                   \
         M(revoked, REVOKED, 1, 0)
-#define EVERY_MESSAGE(M) MESSAGES_OF_1_0(M) MESSAGES_THAT_GREW_IN_1_1(M) MESSAGES_THAT_GREW_IN_1_2(M) MESSAGES_OF_1_1(M)
+#define MESSAGES_OF_1_3(M)                                                                                             \
+        M(status, STATUS, 0, 0)                                                                                        \
+        M(status_daemon, STATUS_DAEMON, 2, 0)                                                                          \
+        M(status_engine, STATUS_ENGINE, 0, 0)                                                                          \
+        M(status_trace, STATUS_TRACE, 3, 0)                                                                            \
+        M(status_unit, STATUS_UNIT, 1, TAIL_OF_STATUS_UNIT)                                                            \
+        M(status_end, STATUS_END, 0, 0)
+#define EVERY_MESSAGE(M)                                                                                               \
+        MESSAGES_OF_1_0(M)                                                                                             \
+        MESSAGES_THAT_GREW_IN_1_1(M)                                                                                   \
+        MESSAGES_THAT_GREW_IN_1_2(M) MESSAGES_THAT_GREW_IN_1_3(M) MESSAGES_OF_1_1(M) MESSAGES_OF_1_3(M)
 
-_Static_assert(N_OUTCOMES == 7, "FIELDS_drops lists every outcome");
+_Static_assert(N_OUTCOMES == 7, "FIELDS_drops and FIELDS_status_unit list every outcome");
+_Static_assert(N_CAUSES == 23, "FIELDS_status_unit lists every cause");
+_Static_assert(PROTO_LATENCY_BUCKETS == 22, "FIELDS_status_unit lists every bucket");
 
 #define TRACE 0xfedcba98u
 #define BUFFER_BYTES (32 * 1024)
@@ -117,7 +161,7 @@ static void assert_same_string(const struct proto_string *a, const struct proto_
 /* WELCOME's record size has a lower bound, a flag is a flag, a stack has a length. */
 #define BOUNDED_hello(m)
 #define BOUNDED_attach(m)
-#define BOUNDED_resume(m)
+#define BOUNDED_resume(m) (m)->past.is_whole = fill->sample || fill->byte != 0;
 #define BOUNDED_ping(m)
 #define BOUNDED_welcome(m) (m)->event_bytes = MAX_OF((m)->event_bytes, (uint32_t)PROTO_EVENT_BYTES);
 #define BOUNDED_attached(m)
@@ -125,11 +169,17 @@ static void assert_same_string(const struct proto_string *a, const struct proto_
 #define BOUNDED_drops(m)
 #define BOUNDED_life(m) (m)->has_status = fill->sample || fill->byte != 0;
 #define BOUNDED_degraded(m)
-#define BOUNDED_gap(m)
+#define BOUNDED_gap(m) (m)->missed.is_exact = fill->sample || fill->byte != 0;
 #define BOUNDED_end(m)
 #define BOUNDED_signal(m) (m)->stack.n = fill->sample ? 2 : fill->byte ? PROTO_MAX_FRAMES : 0;
 #define BOUNDED_revoked(m)
 #define BOUNDED_bye(m)
+#define BOUNDED_status(m)
+#define BOUNDED_status_daemon(m) (m)->sees_all = fill->sample || fill->byte != 0;
+#define BOUNDED_status_engine(m)
+#define BOUNDED_status_trace(m)
+#define BOUNDED_status_unit(m)
+#define BOUNDED_status_end(m)
 
 #define FILL_NUMBER(field) m->field = (__typeof__(m->field))(UINT64_C(0x8877665544332200) + ++k);
 #define FILL_STRING(field) m->field = fill->text;
@@ -254,14 +304,20 @@ static void test_headers_of_messages(void **state)
         }
 }
 
-/* ATTACH of version 1.0 ended before its unit, that of 1.1 and ATTACHED before the bytes of the stack. */
+/*
+ * ATTACH of version 1.0 ended before its unit, that of 1.1 and ATTACHED before the bytes of the stack; 1.3 appended
+ * what a restart of the daemon needs.
+ */
 static bool is_whole_for_an_older_peer(const struct message *message, const struct fill *fill, size_t n_missing)
 {
         const size_t n_stack = sizeof(uint32_t), n_unit = 2 + (size_t)fill->text.n_bytes;
 
         if (message->type == MESSAGE_ATTACH)
                 return n_missing == n_stack || n_missing == n_stack + n_unit;
-        return message->type == MESSAGE_ATTACHED && n_missing == n_stack;
+        if (message->type == MESSAGE_ATTACHED)
+                return n_missing == N_KEY || n_missing == N_KEY + n_stack;
+        return (message->type == MESSAGE_RESUME && n_missing == N_PAST) ||
+               (message->type == MESSAGE_GAP && n_missing == N_MISSED);
 }
 
 static void test_every_truncation_is_refused(void **state)
@@ -373,6 +429,7 @@ static void test_golden_bytes(void **state)
 #define CHECK(name, type, n_strings, n_behind) check_golden(#name, MESSAGE_##type);
         MESSAGES_OF_1_0(CHECK)
         MESSAGES_OF_1_1(CHECK)
+        MESSAGES_OF_1_3(CHECK)
 #undef CHECK
 #define CHECK(name, type, n_strings, n_behind) check_golden(#name "_1_1", MESSAGE_##type);
         MESSAGES_THAT_GREW_IN_1_1(CHECK)
@@ -380,6 +437,37 @@ static void test_golden_bytes(void **state)
 #define CHECK(name, type, n_strings, n_behind) check_golden(#name "_1_2", MESSAGE_##type);
         MESSAGES_THAT_GREW_IN_1_2(CHECK)
 #undef CHECK
+#define CHECK(name, type, n_strings, n_behind) check_golden(#name "_1_3", MESSAGE_##type);
+        MESSAGES_THAT_GREW_IN_1_3(CHECK)
+#undef CHECK
+}
+
+/* What version 1.2 sent is understood, and what it did not send is 0. */
+static void test_bytes_of_version_1_2(void **state)
+{
+        uint8_t bytes[GOLDEN_MAX_BYTES];
+        struct proto_attached attached, old_attached;
+        struct proto_resume resume, old_resume;
+        struct proto_gap gap, old_gap;
+        size_t n;
+
+        fill_attached(&attached, sample_fill);
+        attached.key = (struct proto_key){0};
+        n = golden_load("attached_1_2", bytes);
+        assert_int_equal(proto_decode_attached(bytes + PROTO_HEADER_BYTES, n - PROTO_HEADER_BYTES, &old_attached), 0);
+        same_attached(&old_attached, &attached);
+
+        fill_resume(&resume, sample_fill);
+        resume.past = (struct proto_past){0};
+        n = golden_load("resume", bytes);
+        assert_int_equal(proto_decode_resume(bytes + PROTO_HEADER_BYTES, n - PROTO_HEADER_BYTES, &old_resume), 0);
+        same_resume(&old_resume, &resume);
+
+        fill_gap(&gap, sample_fill);
+        gap.missed = (struct proto_missed){0};
+        n = golden_load("gap", bytes);
+        assert_int_equal(proto_decode_gap(bytes + PROTO_HEADER_BYTES, n - PROTO_HEADER_BYTES, &old_gap), 0);
+        same_gap(&old_gap, &gap);
 }
 
 /* What version 1.1 sent is understood, and what it did not send is 0. */
@@ -398,6 +486,7 @@ static void test_bytes_of_version_1_1(void **state)
 
         fill_attached(&attached, sample_fill);
         attached.stack_bytes = 0;
+        attached.key = (struct proto_key){0};
         n = golden_load("attached_1_1", bytes);
         assert_int_equal(proto_decode_attached(bytes + PROTO_HEADER_BYTES, n - PROTO_HEADER_BYTES, &old_attached), 0);
         same_attached(&old_attached, &attached);
@@ -425,6 +514,7 @@ static void test_bytes_of_version_1_0(void **state)
         fill_attached(&attached, sample_fill);
         attached.ptrace = 0;
         attached.stack_bytes = 0;
+        attached.key = (struct proto_key){0};
         n = golden_load("attached", bytes);
         assert_int_equal(proto_decode_attached(bytes + PROTO_HEADER_BYTES, n - PROTO_HEADER_BYTES, &old_attached), 0);
         same_attached(&old_attached, &attached);
@@ -576,6 +666,7 @@ int main(void)
                 cmocka_unit_test(test_too_long_strings_are_not_sent),
                 cmocka_unit_test(test_hostile_string_lengths),
                 cmocka_unit_test(test_golden_bytes),
+                cmocka_unit_test(test_bytes_of_version_1_2),
                 cmocka_unit_test(test_bytes_of_version_1_1),
                 cmocka_unit_test(test_bytes_of_version_1_0),
                 cmocka_unit_test(test_pong_is_ping_with_another_type),

@@ -254,7 +254,7 @@ static struct proto_ledger end(struct scene *scene, struct client *client, enum 
         assert_int_equal(message.time_ns, END_NS);
         assert_int_equal(message.text.n_bytes, 3);
         assert_memory_equal(message.text.data, "why", 3);
-        assert_int_equal(message.ledger.unseen, 99);
+        assert_int_equal(message.ledger.unseen, 99 + client->subscription->before.unseen);
         assert_int_equal(message.ledger.kernel, message.ledger.delivered + message.ledger.filtered +
                                                         message.ledger.dropped_client + message.ledger.dropped_daemon +
                                                         message.ledger.lost_kernel + message.ledger.counted);
@@ -676,6 +676,35 @@ static void test_resume(void **state)
                         run_resume(&specs[i], seed);
 }
 
+/* The daemon died, too: what the client accounts for and what nobody saw are part of the sum. */
+static void test_resume_after_restart(void **state)
+{
+        const struct proto_resume resume = {.kernel_base = 0 - UINT64_C(1000),
+                                            .lost_base = 0 - UINT64_C(50),
+                                            .n_received = 400,
+                                            .n_filtered = 300,
+                                            .n_dropped = 100,
+                                            .n_incomplete = 7,
+                                            .past = {.n_counted = 120, .unseen = 9}};
+        const struct subscription_spec spec = {.resume = &resume};
+        struct proto_ledger ledger;
+        struct client *client;
+        struct scene scene;
+
+        scene_init(&scene, NO_CAP);
+        client = join(&scene, 0, &spec, SUBSCRIPTION_QUEUE_BYTES);
+        for (int i = 0; i < 10; i++)
+                one_fault(&scene);
+        fanout_count(&scene.fanout);
+        scene.n_faults++;
+        ledger = end(&scene, client, END_STOPPED);
+        assert_true(ledger.kernel == 1000 + 11 + LOST + DROPPED_DAEMON);
+        assert_true(ledger.delivered == 410 && ledger.filtered == 300 && ledger.dropped_client == 100);
+        assert_true(ledger.lost_kernel == 50 + LOST && ledger.counted == 121);
+        assert_true(ledger.dropped_daemon == 1000 - 400 - 300 - 100 - 50 - 120 + DROPPED_DAEMON);
+        scene_deinit(&scene);
+}
+
 /* What was received before counts towards the limit. */
 static void test_resume_with_limit(void **state)
 {
@@ -708,19 +737,13 @@ static void test_resume_with_limit(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_late_joiner),
-                cmocka_unit_test(test_sharing),
-                cmocka_unit_test(test_frames_are_bounded),
-                cmocka_unit_test(test_count_limit),
-                cmocka_unit_test(test_filtered_so_far),
-                cmocka_unit_test(test_glob_with_nul_is_refused),
-                cmocka_unit_test(test_nobody_listens),
-                cmocka_unit_test(test_message),
-                cmocka_unit_test(test_message_in_order),
-                cmocka_unit_test(test_counted),
-                cmocka_unit_test(test_resume),
-                cmocka_unit_test(test_resume_with_limit),
-                cmocka_unit_test(test_random_lives),
+                cmocka_unit_test(test_late_joiner),          cmocka_unit_test(test_sharing),
+                cmocka_unit_test(test_frames_are_bounded),   cmocka_unit_test(test_count_limit),
+                cmocka_unit_test(test_filtered_so_far),      cmocka_unit_test(test_glob_with_nul_is_refused),
+                cmocka_unit_test(test_nobody_listens),       cmocka_unit_test(test_message),
+                cmocka_unit_test(test_message_in_order),     cmocka_unit_test(test_counted),
+                cmocka_unit_test(test_resume_after_restart), cmocka_unit_test(test_resume),
+                cmocka_unit_test(test_resume_with_limit),    cmocka_unit_test(test_random_lives),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

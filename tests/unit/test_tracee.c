@@ -5,7 +5,8 @@
  * their numbers; the others are orders that happen too rarely to be recorded.
  *
  *   time MS                       tracees_time()
- *   barrier PID | go PID          seized TID PID | refused PID ERRNO | scanned PID ERRNO | zombie TID
+ *   barrier PID | go PID          seized TID PID | refused PID ERRNO | unknown PID | scanned PID ERRNO
+ *   zombie TID
  *   watch W PID FOLLOWS           unwatch W PID
  *   stop TID STATUS [MESSAGE [CHILD-PID [PID]]]
  *   exit TID WAIT-STATUS
@@ -49,6 +50,8 @@ static void put_in(struct tracees *t, const char *in)
                 tracees_seized(t, a, b);
         else if (strcmp(what, "refused") == 0)
                 tracees_refused(t, a, b);
+        else if (strcmp(what, "unknown") == 0)
+                tracees_unknown(t, a);
         else if (strcmp(what, "scanned") == 0)
                 tracees_scanned(t, a, b);
         else if (strcmp(what, "zombie") == 0)
@@ -350,6 +353,46 @@ static void test_barrier(void **state)
         tracees_free(&t);
 }
 
+/* A pass over the list that finds nobody new is no proof while the process has more threads than are known. */
+static void test_unknown(void **state)
+{
+        struct tracees t = {0};
+
+        PLAY(&t, {"time 1000", ""}, {"barrier 100", "scan 100"}, {"seized 100 100", "interrupt 100"},
+             {"unknown 100", ""}, {"scanned 100 0", "look 100"}, {"stop 100 0x8005", "scan 100"}, {"unknown 100", ""},
+             {"unknown 100", ""}, {"scanned 100 0", "scan 100"}, {"unknown 100", ""},
+             {"seized 105 100", "interrupt 105"}, {"scanned 100 0", ""}, {"stop 105 0x8005", "scan 100"},
+             {"scanned 100 0", "stopped 100 2/0"}, {"unknown 77", ""});
+        tracees_free(&t);
+        /* It is not complete, and said so: the proof would not change that. */
+        PLAY(&t, {"time 1000", ""}, {"barrier 100", "scan 100"}, {"seized 100 100", "interrupt 100"},
+             {"scanned 100 0", "look 100"}, {"stop 100 0x8005", "scan 100"}, {"unknown 100", ""},
+             {"refused 100 16", ""}, {"scanned 100 0", "stopped 100 1/1"});
+        tracees_free(&t);
+        /* A chain that is never had is one thread that was not stopped. */
+        PLAY(&t, {"time 1000", ""}, {"barrier 100", "scan 100"}, {"seized 100 100", "interrupt 100"},
+             {"scanned 100 0", "look 100"}, {"stop 100 0x8005", "scan 100"});
+        for (int i = 2; i < 64; i++)
+                PLAY(&t, {"unknown 100", ""}, {"scanned 100 0", "scan 100"});
+        PLAY(&t, {"unknown 100", ""}, {"scanned 100 0", "stopped 100 1/1"});
+        tracees_free(&t);
+}
+
+/* A thread was late and inside clone(2) when it was seized. At the next barrier it is still there when the list is
+ * read, gives birth to a thread that nobody attached, and stops. */
+static void test_born_of_late(void **state)
+{
+        struct tracees t = {0};
+
+        PLAY(&t, {"time 1000", ""}, {"barrier 100", "scan 100"}, {"seized 100 100", "interrupt 100"},
+             {"seized 101 100", "interrupt 101"}, {"scanned 100 0", ""}, {"stop 100 0x8005", ""},
+             {"time 1020", "scan 100"}, {"scanned 100 0", "stopped 100 1/1"}, {"watch 0 100 0", ""},
+             {"go 100", "cont 100 0"}, {"barrier 100", "interrupt 100; interrupt 101; scan 100"}, {"scanned 100 0", ""},
+             {"stop 100 0x8005", ""}, {"stop 101 0x8005", "scan 100"}, {"seized 102 100", "interrupt 102"},
+             {"scanned 100 0", ""}, {"stop 102 0x8005", "scan 100"}, {"scanned 100 0", "stopped 100 3/0"});
+        tracees_free(&t);
+}
+
 static void test_light(void **state)
 {
         struct tracees t = {0};
@@ -383,7 +426,7 @@ static void test_late(void **state)
              {"go 100", "cont 101 0"},
              {"barrier 100", "interrupt 100; interrupt 101; interrupt 102; interrupt 103; scan 100"},
              {"scanned 100 0", ""}, {"stop 103 0x8005", ""}, {"stop 101 0x8005", ""}, {"stop 102 0x8005", "look 100"},
-             {"stop 100 0x8005", "stopped 100 4/0"});
+             {"stop 100 0x8005", "scan 100"}, {"scanned 100 0", "stopped 100 4/0"});
         tracees_free(&t);
 }
 
@@ -392,11 +435,11 @@ static void test_no_answer(void **state)
         struct tracees t = {0};
 
         hold(&t, 100, false);
-        PLAY(&t, {"barrier 100", "interrupt 100; scan 100"}, {"stop 100 0xa", ""}, {"scanned 100 0", "stopped 100 1/0"},
-             {"time 1499", ""}, {"time 1500", "cont 100 10"},
+        PLAY(&t, {"barrier 100", "interrupt 100; scan 100"}, {"stop 100 0xa", ""}, {"scanned 100 0", "scan 100"},
+             {"scanned 100 0", "stopped 100 1/0"}, {"time 1499", ""}, {"time 1500", "cont 100 10"},
              /* The answer comes after the next question. */
-             {"barrier 100", "interrupt 100; scan 100"}, {"stop 100 0xa", ""}, {"scanned 100 0", "stopped 100 1/0"},
-             {"go 100", ""}, {"go 100", "cont 100 10"}, {"scanned 100 0", ""});
+             {"barrier 100", "interrupt 100; scan 100"}, {"stop 100 0xa", ""}, {"scanned 100 0", "scan 100"},
+             {"scanned 100 0", "stopped 100 1/0"}, {"go 100", ""}, {"go 100", "cont 100 10"}, {"scanned 100 0", ""});
         tracees_free(&t);
         /* Nobody watches: detached, the first of three and the last. */
         PLAY(&t, {"time 1000", ""}, {"barrier 100", "scan 100"}, {"seized 100 100", "interrupt 100"},
@@ -417,11 +460,12 @@ static void test_zombie(void **state)
         hold(&t, 100, false);
         PLAY(&t, {"stop 100 0x305 101 100", "cont 100 0"}, {"stop 101 0x8005", "cont 101 0"},
              {"barrier 100", "interrupt 100; interrupt 101; scan 100"}, {"scanned 100 0", ""},
-             {"stop 101 0x8005", "look 100"}, {"zombie 100", "stopped 100 1/0"}, {"zombie 100", ""}, {"zombie 77", ""},
-             {"go 100", "cont 101 0"},
+             {"stop 101 0x8005", "look 100"}, {"zombie 100", "scan 100"}, {"scanned 100 0", "stopped 100 1/0"},
+             {"zombie 100", ""}, {"zombie 77", ""}, {"go 100", "cont 101 0"},
              /* it stays one, and is not told to stop any more */
-             {"barrier 100", "interrupt 101; scan 100"}, {"stop 101 0x8005", ""}, {"scanned 100 0", "stopped 100 1/0"},
-             {"unwatch 0 0", ""}, {"go 100", "detach 101 0"}, {"exit 100 0", "reap 100"});
+             {"barrier 100", "interrupt 101; scan 100"}, {"stop 101 0x8005", ""}, {"scanned 100 0", "scan 100"},
+             {"scanned 100 0", "stopped 100 1/0"}, {"unwatch 0 0", ""}, {"go 100", "detach 101 0"},
+             {"exit 100 0", "reap 100"});
         assert_int_equal(t.n_processes, 0);
         tracees_free(&t);
 }
@@ -506,7 +550,7 @@ static void test_second_barrier(void **state)
         struct tracees t = {0};
 
         hold(&t, 100, false);
-        PLAY(&t, {"barrier 100", "interrupt 100; scan 100"}, {"stop 100 0x8005", ""},
+        PLAY(&t, {"barrier 100", "interrupt 100; scan 100"}, {"stop 100 0x8005", ""}, {"scanned 100 0", "scan 100"},
              {"scanned 100 0", "stopped 100 1/0"}, {"barrier 100", ""}, {"go 100", "scan 100"},
              {"scanned 100 0", "stopped 100 1/0"}, {"barrier 100", ""},
              {"exit 100 9", "exit 100 0x9 to 0x1; reap 100; failed 100 3"});
@@ -523,9 +567,10 @@ static void test_two_barriers(void **state)
         PLAY(&t, {"stop 100 0x105 50 50", "fork 100:100 50 event 1 to 0x1; cont 100 0"},
              {"stop 50 0x8005", "cont 50 0"}, {"barrier 100", "interrupt 100; scan 100"},
              {"barrier 50", "interrupt 50; scan 50"}, {"scanned 50 0", "look 50"}, {"stop 100 0x8005", ""},
-             {"scanned 100 0", "stopped 100 1/0"}, {"time 1010", "look 50"});
+             {"scanned 100 0", "scan 100"}, {"scanned 100 0", "stopped 100 1/0"}, {"time 1010", "look 50"});
         assert_int_equal(tracees_deadline(&t), (1000 + TRACER_FIRST_MS) * NSEC_PER_MSEC);
-        PLAY(&t, {"stop 50 0xa", "stopped 50 1/0"}, {"go 100", "cont 100 0"}, {"go 50", "cont 50 10"});
+        PLAY(&t, {"stop 50 0xa", "scan 50"}, {"scanned 50 0", "stopped 50 1/0"}, {"go 100", "cont 100 0"},
+             {"go 50", "cont 50 10"});
         tracees_free(&t);
 }
 
@@ -626,7 +671,7 @@ static void test_exec_revoked(void **state)
                {"unwatch 0 100", ""});
         /* Nobody is there to be told. */
         REPLAY(100, false, {"barrier 100", "interrupt 100; scan 100"}, {"unwatch 0 0", ""}, {"stop 100 0x405 100", ""},
-               {"scanned 100 0", "stopped 100 1/0"}, {"go 100", "detach 100 0"});
+               {"scanned 100 0", "scan 100"}, {"scanned 100 0", "stopped 100 1/0"}, {"go 100", "detach 100 0"});
         REPLAY(100, false, {"unwatch 0 0", ""}, {"stop 100 0x405 100", "detach 100 0"});
 }
 
@@ -634,8 +679,9 @@ static void test_exec_revoked(void **state)
 static void test_exec_and_barrier(void **state)
 {
         REPLAY(100, false, {"barrier 100", "interrupt 100; scan 100"}, {"stop 100 0x405 100", ""},
-               {"scanned 100 0", "stopped 100 1/0"}, {"go 100", "execed 100"}, {"barrier 100", ""},
-               {"go 100", "scan 100"}, {"scanned 100 0", "stopped 100 1/0"}, {"go 100", "cont 100 0"});
+               {"scanned 100 0", "scan 100"}, {"scanned 100 0", "stopped 100 1/0"}, {"go 100", "execed 100"},
+               {"barrier 100", ""}, {"go 100", "scan 100"}, {"scanned 100 0", "stopped 100 1/0"},
+               {"go 100", "cont 100 0"});
 }
 
 /* By a thread of which nothing was known: its clone and its exec are all that is seen of it. */
@@ -737,6 +783,8 @@ int main(void)
                 cmocka_unit_test(test_other_events),
                 cmocka_unit_test(test_busy),
                 cmocka_unit_test(test_barrier),
+                cmocka_unit_test(test_unknown),
+                cmocka_unit_test(test_born_of_late),
                 cmocka_unit_test(test_light),
                 cmocka_unit_test(test_late),
                 cmocka_unit_test(test_no_answer),

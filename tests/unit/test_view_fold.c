@@ -396,7 +396,7 @@ static void test_notes_come_behind(void **unused)
                         view->ops->degraded(view, &state, &degraded);
                         break;
                 case 5:
-                        view->ops->gap(view, &gap);
+                        view->ops->gap(view, NULL, &gap);
                         break;
                 case 6:
                         view->ops->end(view, &state, &end);

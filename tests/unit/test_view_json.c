@@ -202,7 +202,7 @@ static void test_other_lines(void **unused)
                         "\"faults\":{\"none\":1,\"minor\":100}}");
         f.view->ops->degraded(f.view, &f.state, &degraded);
         assert_line(&f, "{\"type\":\"degraded\",\"pid\":42,\"what\":\"frames\",\"reason\":\"not root\"}");
-        f.view->ops->gap(f.view, &gap);
+        f.view->ops->gap(f.view, NULL, &gap);
         assert_line(&f, "{\"type\":\"gap\",\"reason\":\"crash\"}");
         assert_int_equal(f.view->err.n_bytes, 0);
         f.view->ops->error(f.view, 42, &error);

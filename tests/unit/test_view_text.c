@@ -212,7 +212,7 @@ static void put_notes(struct view *view, const struct state *state)
         view->ops->life(view, state, &forked);
         view->ops->life(view, state, &exited);
         view->ops->drops(view, state, &drops);
-        view->ops->gap(view, &gap);
+        view->ops->gap(view, NULL, &gap);
 }
 
 static void put_end(struct view *view, const struct state *state)

@@ -283,7 +283,7 @@ static void test_degraded(void **unused)
         state_count_drops(&s->state, &drops);
         s->view->ops->drops(s->view, &s->state, &drops);
         s->view->ops->life(s->view, &s->state, &forked);
-        s->view->ops->gap(s->view, &gap);
+        s->view->ops->gap(s->view, NULL, &gap);
         assert_screens(s, "degraded");
         scene_type(s, "n");
         assert_sizes(s, "degraded_notes", 4);

@@ -158,7 +158,7 @@ static void send_note(struct chaos *c, struct state *state)
                 view->ops->degraded(view, state, &degraded);
                 break;
         case 1:
-                view->ops->gap(view, &gap);
+                view->ops->gap(view, NULL, &gap);
                 state_reset(state);
                 break;
         case 2:
@@ -275,7 +275,7 @@ static void check_cell(const struct grid *grid, uint32_t x, uint32_t y)
                 size_t length = utf8_decode(cell->bytes + i, cell->n_bytes - i, &point);
 
                 assert_true(length > 0);
-                assert_true(escape_is_safe(point));
+                assert_true(utf8_is_safe(point));
                 if (grid->ascii)
                         assert_in_range(point, 0x20, 0x7e);
                 i += length;

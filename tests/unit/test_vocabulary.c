@@ -153,6 +153,8 @@ static void test_numbers_never_change(void **state)
         assert_int_equal(MESSAGE_BYE, 76);
         assert_int_equal(MESSAGE_SIGNAL, 77);
         assert_int_equal(MESSAGE_REVOKED, 78);
+        assert_int_equal(MESSAGE_STATUS, 6);
+        assert_int_equal(MESSAGE_STATUS_END, 83);
 }
 
 /* Clients send 1..63, daemons 64..127; a table sorted by number has no number twice. */

@@ -28,7 +28,7 @@ static inline size_t assert_lines_fit(const struct text *text, uint32_t n_column
                         begin = i + 1;
                         continue;
                 }
-                assert_true(escape_is_safe(point));
+                assert_true(utf8_is_safe(point));
                 n_cells += utf8_cells(point);
                 if (n_columns > 0 && n_cells > n_columns)
                         fail_msg("wider than %u: %.*s", n_columns, (int)(i + length - begin), text->data + begin);

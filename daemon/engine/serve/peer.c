@@ -28,6 +28,7 @@ int peer_new(int fd, uint32_t conn, bool hide_kernel, bool greeted, struct peer 
         peer->conn = conn;
         peer->hide_kernel = hide_kernel;
         peer->greeted = peer->was_greeted = greeted;
+        peer->minor = PROTO_MINOR;
         queue_init(&peer->control, CONTROL_LIMIT_BYTES);
         *ret = peer;
         return 0;
@@ -55,8 +56,11 @@ void peer_message(struct peer *peer, enum message_type type, const struct proto_
         CLEANUP_OUTFRAME struct outframe *frame = outframe_new(type, buffer->data, buffer->n_bytes);
 
         /* A client that asks without reading the answers has only itself to blame. */
-        if (!frame || queue_push(&peer->control, frame) < 0 || peer->control.n_bytes > CONTROL_LIMIT_BYTES)
+        if (!frame || queue_push(&peer->control, frame) < 0 || peer->control.n_bytes > CONTROL_LIMIT_BYTES) {
                 peer->failed = true;
+                if (peer->dropped_for == PEER_NOT_DROPPED)
+                        peer->dropped_for = PEER_DROP_DEAF;
+        }
 }
 
 void peer_error(struct peer *peer, uint32_t req, int error, const char *text)
@@ -73,7 +77,7 @@ void peer_error(struct peer *peer, uint32_t req, int error, const char *text)
                 peer_message(peer, MESSAGE_ERROR, &buffer);
 }
 
-static int drop(struct peer *peer, const char *why)
+static int drop(struct peer *peer, enum peer_drop reason, const char *why)
 {
         uint8_t bytes[SCRATCH_BYTES];
         struct proto_buffer buffer = {.data = bytes, .size_bytes = sizeof(bytes)};
@@ -82,6 +86,7 @@ static int drop(struct peer *peer, const char *why)
         if (proto_encode_bye(&buffer, 0, &bye) >= 0)
                 peer_message(peer, MESSAGE_BYE, &buffer);
         peer->closing = true;
+        peer->dropped_for = reason;
         return 0;
 }
 
@@ -99,16 +104,17 @@ static int receive_hello(struct peer *peer, const uint8_t *body, size_t n_body)
         };
 
         if (proto_decode_hello(body, n_body, &hello) < 0)
-                return drop(peer, "the first message was no HELLO of this protocol");
+                return drop(peer, PEER_DROP_HELLO, "the first message was no HELLO of this protocol");
         if (peer->greeted && !peer->was_greeted)
-                return drop(peer, "a second HELLO");
+                return drop(peer, PEER_DROP_HELLO, "a second HELLO");
         if (hello.major != PROTO_MAJOR) {
                 peer_error(peer, 0, EPROTONOSUPPORT, OTHER_MAJOR);
-                return drop(peer, OTHER_MAJOR);
+                return drop(peer, PEER_DROP_VERSION, OTHER_MAJOR);
         }
         if (proto_encode_welcome(&buffer, 0, &welcome) < 0)
-                return drop(peer, "the daemon could not encode its greeting");
+                return drop(peer, PEER_DROP_HELLO, "the daemon could not encode its greeting");
         peer->greeted = true;
+        peer->minor = hello.minor;
         peer_message(peer, MESSAGE_WELCOME, &buffer);
         return 0;
 }
@@ -120,7 +126,7 @@ static int receive_ping(struct peer *peer, const uint8_t *body, size_t n_body)
         struct proto_ping ping;
 
         if (proto_decode_ping(body, n_body, &ping) < 0)
-                return drop(peer, "a PING was malformed");
+                return drop(peer, PEER_DROP_MALFORMED, "a PING was malformed");
         if (proto_encode_pong(&buffer, 0, &ping) >= 0)
                 peer_message(peer, MESSAGE_PONG, &buffer);
         return 0;
@@ -131,7 +137,7 @@ static int dispatch(struct peer *peer, const struct proto_header *header, const 
                     struct peer_command *ret)
 {
         if (!peer->greeted && header->type != MESSAGE_HELLO)
-                return drop(peer, "the first message was no HELLO");
+                return drop(peer, PEER_DROP_HELLO, "the first message was no HELLO");
         ret->trace = header->trace;
         switch (header->type) {
         case MESSAGE_HELLO:
@@ -140,16 +146,25 @@ static int dispatch(struct peer *peer, const struct proto_header *header, const 
                 return receive_ping(peer, body, n_body);
         case MESSAGE_ATTACH:
                 ret->kind = PEER_COMMAND_ATTACH;
-                return proto_decode_attach(body, n_body, &ret->attach) < 0 ? drop(peer, "an ATTACH was malformed") : 1;
+                return proto_decode_attach(body, n_body, &ret->attach) < 0
+                               ? drop(peer, PEER_DROP_MALFORMED, "an ATTACH was malformed")
+                               : 1;
         case MESSAGE_RESUME:
                 ret->kind = PEER_COMMAND_RESUME;
-                return proto_decode_resume(body, n_body, &ret->resume) < 0 ? drop(peer, "a RESUME was malformed") : 1;
+                return proto_decode_resume(body, n_body, &ret->resume) < 0
+                               ? drop(peer, PEER_DROP_MALFORMED, "a RESUME was malformed")
+                               : 1;
         case MESSAGE_STOP:
                 ret->kind = PEER_COMMAND_STOP;
                 return 1;
+        case MESSAGE_STATUS:
+                ret->kind = PEER_COMMAND_STATUS;
+                return proto_decode_status(body, n_body, &ret->status) < 0
+                               ? drop(peer, PEER_DROP_MALFORMED, "a STATUS was malformed")
+                               : 1;
         default:
                 if (header->flags & PROTO_FLAG_CRITICAL)
-                        return drop(peer,
+                        return drop(peer, PEER_DROP_CRITICAL,
                                     "a critical message is not known to this daemon: it is older than the client");
                 return 0;
         }
@@ -171,7 +186,7 @@ int peer_receive(struct peer *peer, struct peer_command *ret, bool *ret_again)
                 return 0;
         *ret_again = true;
         if (message.msg_flags & MSG_TRUNC || proto_decode_header(peer->receive_buffer, (size_t)n, &header) < 0)
-                return drop(peer, "a frame was malformed");
+                return drop(peer, PEER_DROP_MALFORMED, "a frame was malformed");
         return dispatch(peer, &header, peer->receive_buffer + PROTO_HEADER_BYTES, (size_t)n - PROTO_HEADER_BYTES, ret);
 }
 
@@ -214,6 +229,8 @@ static int send_end(struct peer *peer, struct subscription *s)
 
         if (!subscription_take_end(s, &end))
                 return 0;
+        if (end.reason == END_RESTART && peer->minor < 3) /* it does not know how to come back */
+                end.reason = END_STOPPED;
         r = proto_encode_end(&buffer, s->trace, &end);
         return r < 0 ? r : send_bytes(peer, bytes, buffer.n_bytes);
 }

@@ -14,14 +14,26 @@
 
 #define PEER_MAX_SUBSCRIPTIONS 64
 
+enum peer_drop { /* why we end it */
+                 PEER_NOT_DROPPED,
+                 PEER_DROP_MALFORMED, /* what it sent is no message of the protocol */
+                 PEER_DROP_HELLO,     /* not one HELLO, and first */
+                 PEER_DROP_VERSION,   /* another major version */
+                 PEER_DROP_CRITICAL,  /* a message that must not be ignored, and is not known */
+                 PEER_DROP_DEAF,      /* it does not read the answers to what it asks, or there is no memory for them */
+                 N_PEER_DROPS
+};
+
 struct peer {
         int fd; /* owned, non-blocking, SOCK_SEQPACKET */
         uint32_t conn;
         bool hide_kernel;
+        unsigned int minor;                 /* of its version, as far as it is known; else our own */
         bool greeted;                       /* HELLO was fine */
         bool was_greeted;                   /* by an engine before this one, or not yet: it may greet us again */
         bool closing;                       /* send what waits in `control`, then drop */
         bool failed;                        /* `control` is full or there is no memory for an answer: drop at once */
+        enum peer_drop dropped_for;         /* with closing or failed */
         bool wants_write;                   /* the socket was full */
         struct queue control;               /* answers; a client that does not read them is dropped when it is full */
         struct subscription *subscriptions; /* list by next_in_peer, owned */
@@ -29,7 +41,7 @@ struct peer {
         uint8_t *receive_buffer;            /* PROTO_FRAME_MAX_BYTES */
 };
 
-enum peer_command_kind { PEER_COMMAND_ATTACH, PEER_COMMAND_STOP, PEER_COMMAND_RESUME };
+enum peer_command_kind { PEER_COMMAND_ATTACH, PEER_COMMAND_STOP, PEER_COMMAND_RESUME, PEER_COMMAND_STATUS };
 
 struct peer_command {
         enum peer_command_kind kind;
@@ -37,6 +49,7 @@ struct peer_command {
         union {         /* strings borrow the peer's receive buffer until the next peer_receive() */
                 struct proto_attach attach;
                 struct proto_resume resume;
+                struct proto_status status;
         };
 };
 

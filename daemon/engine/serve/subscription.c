@@ -225,10 +225,12 @@ static void set_bases(struct fanout *fanout, struct subscription *s, const struc
         s->before = (struct proto_ledger){.delivered = resume->n_received,
                                           .filtered = resume->n_filtered,
                                           .dropped_client = resume->n_dropped,
-                                          .incomplete = resume->n_incomplete};
+                                          .counted = resume->past.n_counted,
+                                          .incomplete = resume->n_incomplete,
+                                          .unseen = resume->past.unseen};
         s->group->next_seq = resume->n_received + resume->n_dropped + 1;
         s->group->n_encoded = resume->n_received;
-        s->group->n_filtered = s->filtered_base = 0;
+        s->group->n_filtered = s->filtered_base = resume->n_filtered;
 }
 
 int fanout_join(struct fanout *fanout, const struct subscription_spec *spec, struct subscription **ret)
@@ -271,8 +273,10 @@ void fanout_leave(struct fanout *fanout, struct subscription *subscription)
 
         while (*at && *at != subscription)
                 at = &(*at)->next_in_fanout;
-        if (*at)
+        if (*at) {
                 *at = subscription->next_in_fanout;
+                fanout->n_dropped_of_gone += subscription->queue.n_dropped;
+        }
         subscription->next_in_fanout = NULL;
         subscription->group = NULL;
         if (group) {
@@ -336,6 +340,15 @@ int fanout_fault(struct fanout *fanout, const struct fault *fault, const struct 
         return full ? fanout_flush(fanout) : 0;
 }
 
+uint64_t fanout_n_dropped(const struct fanout *fanout)
+{
+        uint64_t n = fanout->n_dropped_of_gone;
+
+        for (const struct subscription *s = fanout->subscriptions; s; s = s->next_in_fanout)
+                n += s->queue.n_dropped;
+        return n;
+}
+
 void fanout_count(struct fanout *fanout)
 {
         fanout->n_faults++;
@@ -349,6 +362,11 @@ bool subscription_reached_limit(const struct subscription *subscription)
         return group && group->count_limit && group->n_encoded >= group->count_limit;
 }
 
+static uint64_t add_unseen(uint64_t a, uint64_t b)
+{
+        return a == PROTO_UNSEEN_UNKNOWN || b == PROTO_UNSEEN_UNKNOWN ? PROTO_UNSEEN_UNKNOWN : a + b;
+}
+
 void subscription_end(struct fanout *fanout, struct subscription *s, enum end_reason reason,
                       const struct subscription_totals *totals, const char *text)
 {
@@ -358,9 +376,9 @@ void subscription_end(struct fanout *fanout, struct subscription *s, enum end_re
         ledger->lost_kernel = totals->lost - s->lost_base;
         ledger->filtered = s->before.filtered + s->group->n_filtered - s->filtered_base;
         ledger->dropped_daemon = totals->dropped_daemon;
-        ledger->counted = fanout->n_counted - s->counted_base;
+        ledger->counted = s->before.counted + fanout->n_counted - s->counted_base;
         ledger->incomplete = s->before.incomplete + fanout->n_incomplete - s->incomplete_base;
-        ledger->unseen = totals->unseen;
+        ledger->unseen = add_unseen(s->before.unseen, totals->unseen);
         s->end.reason = (uint8_t)reason;
         s->end.time_ns = totals->time_ns;
         s->end_text = text ? strdup(text) : NULL;

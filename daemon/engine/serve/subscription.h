@@ -12,6 +12,7 @@
 #include "daemon/engine/serve/dict.h"
 #include "daemon/engine/serve/filter.h"
 #include "daemon/engine/serve/queue.h"
+#include "daemon/engine/serve/spell.h"
 #include "proto/proto.h"
 
 #define SUBSCRIPTION_QUEUE_BYTES ((size_t)8 << 20)
@@ -27,6 +28,7 @@ struct fanout {
         uint64_t n_faults;                  /* came out of the pipeline so far */
         uint64_t n_counted;                 /* of these: not for these peers to see */
         uint64_t n_incomplete;
+        uint64_t n_dropped_of_gone; /* dropped for subscriptions that have left */
 };
 
 struct subscription {
@@ -35,6 +37,7 @@ struct subscription {
         uint32_t trace;
         struct group *group; /* NULL once the faults have ended */
         struct queue queue;
+        struct spell losses;  /* of the queue */
         uint64_t kernel_base; /* faults out before this subscription */
         uint64_t lost_base;
         uint64_t filtered_base, incomplete_base; /* the group's when joining */
@@ -52,7 +55,7 @@ struct subscription_spec {
         struct proto_filter filter;
         uint64_t count_limit;
         bool hide_kernel;                  /* no frames, no kernel addresses */
-        const struct proto_resume *resume; /* NULL unless it continues after a GAP */
+        const struct proto_resume *resume; /* NULL unless it continues after a GAP, or after a restart of the daemon */
 };
 
 /* Join: *ret belongs to the fanout and its peer together; subscription_free() by the peer when done. */
@@ -67,6 +70,8 @@ int fanout_fault(struct fanout *fanout, const struct fault *fault, const struct 
 void fanout_count(struct fanout *fanout);
 /* Close the open frames of all groups, definitions first; begins a new epoch when the dictionary is full. */
 int fanout_flush(struct fanout *fanout) MUST_CHECK;
+/* Faults dropped because a client was too slow, over all subscriptions that there are and have been. */
+uint64_t fanout_n_dropped(const struct fanout *fanout);
 /* A message (LIFE, DEGRADED) to all subscriptions, behind what has been sent so far. */
 int fanout_message(struct fanout *fanout, struct outframe *frame) MUST_CHECK;
 /*
