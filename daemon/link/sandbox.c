@@ -18,6 +18,7 @@
 #include "daemon/link/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -26,6 +27,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "daemon/link/procmap.h"
 
@@ -50,8 +52,8 @@ static const struct {
         {SCMP_SYS(fstat), ALL},
         {SCMP_SYS(newfstatat), ALL},
         {SCMP_SYS(lseek), ALL},
-        {SCMP_SYS(fcntl), ALL},
-        {SCMP_SYS(mmap), ALL},
+        {SCMP_SYS(fcntl), H | T}, /* and the engine: add_engine_rules() */
+        {SCMP_SYS(mmap), H | T},
         {SCMP_SYS(munmap), ALL},
         {SCMP_SYS(mremap), ALL},
         {SCMP_SYS(mprotect), ALL},
@@ -67,7 +69,7 @@ static const struct {
         {SCMP_SYS(rt_sigaction), ALL},
         {SCMP_SYS(rt_sigprocmask), ALL},
         {SCMP_SYS(sigaltstack), ALL},
-        {SCMP_SYS(tgkill), ALL},
+        {SCMP_SYS(tgkill), H | T},
         {SCMP_SYS(exit), ALL},
         {SCMP_SYS(exit_group), ALL},
         {SCMP_SYS(restart_syscall), ALL},
@@ -78,7 +80,7 @@ static const struct {
         {SCMP_SYS(set_robust_list), ALL},
         {SCMP_SYS(getrusage), ALL},
         {SCMP_SYS(sysinfo), ALL},
-        {SCMP_SYS(prlimit64), ALL},
+        {SCMP_SYS(prlimit64), H | T},
         /* The link, and the sockets that came by it. */
         {SCMP_SYS(recvmsg), ALL},
         {SCMP_SYS(sendmsg), ALL},
@@ -220,6 +222,34 @@ static const struct {
 
 static struct sock_fprog prepared[N_SANDBOX_ROLES]; /* of this process, by its ancestor or itself; len 0 = not yet */
 
+/*
+ * That of root runs as the monitor's own user, so without these it could end the monitor or take its descriptors away:
+ * by a signal, by the signal of a descriptor (F_SETOWN), by a limit. And memory that the limit of an engine does not
+ * count (RLIMIT_DATA) would be without bound: what is shared and belongs to no file, and stacks that grow.
+ */
+static int add_engine_rules(scmp_filter_ctx filter)
+{
+        static const int commands[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,     F_SETFD,
+                                       F_GETFL, F_SETFL,         F_GET_SEALS, F_ADD_SEALS};
+        static const scmp_datum_t mappings[] = {0, MAP_SHARED, MAP_ANONYMOUS};
+        const scmp_datum_t number = UINT32_MAX, mapping = MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN;
+        int r = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(commands) && r >= 0; i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                                     SCMP_A1(SCMP_CMP_MASKED_EQ, number, (scmp_datum_t)commands[i]));
+        for (size_t i = 0; i < ARRAY_SIZE(mappings) && r >= 0; i++)
+                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+                                     SCMP_A3(SCMP_CMP_MASKED_EQ, mapping, mappings[i]));
+        if (r >= 0)
+                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                                     SCMP_A0(SCMP_CMP_MASKED_EQ, number, (scmp_datum_t)getpid()));
+        if (r >= 0)
+                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
+                                     SCMP_A0(SCMP_CMP_MASKED_EQ, number, 0));
+        return r;
+}
+
 static int add_rules(scmp_filter_ctx filter, enum sandbox_role role)
 {
         int r = 0;
@@ -230,6 +260,8 @@ static int add_rules(scmp_filter_ctx filter, enum sandbox_role role)
         if (r >= 0 && (role == SANDBOX_ENGINE || role == SANDBOX_HELPER))
                 r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
                                      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, PROCMAP_QUERY_REQUEST));
+        if (r >= 0 && role == SANDBOX_ENGINE)
+                r = add_engine_rules(filter);
         if (r >= 0 && role == SANDBOX_MONITOR) /* clone3(2) has its flags in memory, which no filter can see */
                 r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
                                      SCMP_A0(SCMP_CMP_MASKED_EQ, NAMESPACES, 0));

@@ -64,14 +64,23 @@ static int on_failure(sd_event_source *source, void *user)
         return 0;
 }
 
+static bool has_running(const struct attachment *trace)
+{
+        for (const struct ask *a = trace->asks; a != NULL; a = a->next)
+                if (a->helper != NULL)
+                        return true;
+        return false;
+}
+
 static void start(struct ask *ask)
 {
         struct authorize_question question = {.peer = &ask->trace->peer, .pidfd = ask->pidfd};
         struct context *context = ask->trace->context;
         int keep[] = {ask->pidfd};
+        int r = helper_start(&context->children, ask->trace->peer.uid, keep, ARRAY_SIZE(keep), authorize_work,
+                             &question, on_answer, ask, &ask->helper);
 
-        if (helper_start(&context->children, ask->trace->peer.uid, keep, ARRAY_SIZE(keep), authorize_work, &question,
-                         on_answer, ask, &ask->helper) < 0)
+        if (r < 0 && (r != -EAGAIN || !has_running(ask->trace))) /* else the end of one that runs is its turn */
                 (void)sd_event_add_defer(context->event, &ask->failure, on_failure, ask);
 }
 

@@ -129,6 +129,9 @@ void attachment_authorize(struct attachment *trace, void (*then)(struct attachme
         trace->authorized = then;
         r = helper_start(&trace->context->children, trace->peer.uid, keep, ARRAY_SIZE(keep), authorize_work, &question,
                          on_authorized, trace, &trace->authorizing);
+        /* All of this user's helpers are at work: many traces that begin at once, as after a restart. */
+        if (r == -EAGAIN && trace->state < ATTACHMENT_RUNNING && attachment_retry(trace, ask_again))
+                return;
         if (r < 0)
                 on_authorized(trace, r, -1);
 }

@@ -8,8 +8,8 @@
 #include "daemon/monitor/child.h"
 
 #define HELPER_TIMEOUT_USEC (2 * 1000 * 1000)
-#define HELPER_MAX 1024       /* at a time */
-#define HELPER_MAX_OF_USER 64 /* of them, so that nobody's file system that never answers keeps others from theirs */
+#define HELPER_MAX 2048        /* at a time */
+#define HELPER_MAX_OF_USER 128 /* of them, so that nobody's file system that never answers keeps others from theirs */
 
 struct helper;
 

@@ -6,7 +6,7 @@
  * with the first in every way a trace can end. A limit that is lowered takes nothing away: who has more gets no more.
  *
  * Root is bound by the numbers of connections and traces and by what all have together, not by a user's share of memory
- * and descriptors: root can have it all in other ways.
+ * and descriptors: root can have it all in other ways. For root and administrators there is always a place.
  */
 #include "daemon/monitor/limits.h"
 
@@ -67,7 +67,9 @@ int limits_check_client(const struct engines *engines, const struct peer *peer, 
                                limits->clients_per_user);
                 return -EDQUOT;
         }
-        if (n_clients == 0 && !engines_have_user(engines, peer->uid) && engines_n_users(engines) >= limits->users) {
+        /* Whoever has a range of subordinate uids (subuid(5)) can be as many users; not so as to lock these out. */
+        if (peer->uid != 0 && !peer->is_admin && n_clients == 0 && !engines_have_user(engines, peer->uid) &&
+            engines_n_users(engines) >= limits->users) {
                 (void)snprintf(text, LINK_TEXT_BYTES,
                                "as many users are served as Users=%" PRIu64
                                " (faultlined.conf(5)) allows; try again when one of them is done",

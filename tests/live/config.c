@@ -74,6 +74,8 @@ static void test_users(void)
         one = service_attached(&service, NOBODY, targets[0].pid);
         refused(&service, OTHER_USER, targets[1].pid,
                 "as many users are served as Users=1 (faultlined.conf(5)) allows");
+        two = service_attached(&service, 0, targets[1].pid); /* who could help must not be kept out */
+        service_client_done(&two);
         service_reload(&service, IDLE "[Limits]\nUsers=2\n");
         two = service_attached(&service, OTHER_USER, targets[1].pid);
         service_client_done(&one);

@@ -337,9 +337,10 @@ static void test_an_engine_that_dies_knows_the_new_events(void **state)
         say(target.command, 'e');
         assert_int_equal(take_ids(&session, &attached), target.pid);
         assert_int_equal(hear(target.answer), 'R');
-        close(session.link_fd);
+        int old_link = session.link_fd; /* open until its engine is dead: else that is replaced before it reads */
         say(session.client, 'k');
         take_link(&session);
+        close(old_link);
         received = expect_on(session.client, LINK_TRACE);
         assert_int_equal(received.message.trace.n_ids, attached.trace.n_ids);
         size_t n_bytes = attached.trace.n_ids * sizeof(struct link_event_id);

@@ -177,11 +177,12 @@ static void test_an_engine_that_dies_loses_nothing(void **state)
         for (size_t i = 0; i < attached.n_rings; i++)
                 munmap(attached.rings[i].page, attached.rings[i].n_bytes);
         attached.n_rings = 0;
-        close(session.link_fd);
+        int old_link = session.link_fd; /* open until its engine is dead: else that is replaced before it reads */
         say(session.client, 'k');
         say(target.command, 'g');
         assert_int_equal(hear(target.answer), 'd');
         take_link(&session);
+        close(old_link);
         assert_int_equal(session.conn.restarted, 1);
         received = expect_on(session.client, LINK_TRACE);
         assert_int_equal(received.message.trace.restarted, 1);
