@@ -112,6 +112,7 @@ enum link_stop_reason {
         LINK_STOPPED = 1, /* answer to STOP */
         LINK_EXITED,      /* the target is gone */
         LINK_STRIPPED,    /* an exec took its events, and they could not be opened anew */
+        LINK_DISMISSED,   /* its peer is no administrator any more */
         LINK_RESTARTING,  /* the daemon ends and comes back; the trace may be resumed by its key then */
 };
 

@@ -19,6 +19,7 @@
 #include "daemon/monitor/limits.h"
 #include "daemon/monitor/opens.h"
 #include "daemon/monitor/prepare.h"
+#include "daemon/monitor/run.h"
 #include "daemon/monitor/records.h"
 #include "daemon/monitor/tell.h"
 #include "daemon/monitor/unit.h"
@@ -334,12 +335,16 @@ void attachments_forget_client(struct context *context, struct outbox *outbox, u
 
 void attachments_forget_admins(struct context *context)
 {
-        for (struct attachment *t = context->attachments; t != NULL; t = t->next)
-                if (t->peer.is_admin) {
-                        t->peer.is_admin = false;
-                        t->was_admins = true;
-                        t->needs_check = peer_needs_check(&t->peer);
-                }
+        struct attachment *next;
+
+        for (struct attachment *t = context->attachments; t != NULL; t = next) {
+                next = t->next;
+                if (!t->peer.is_admin)
+                        continue;
+                t->peer.is_admin = false;
+                t->needs_check = peer_needs_check(&t->peer);
+                attachment_dismiss(t);
+        }
 }
 
 void attachments_free_of(struct context *context, const struct outbox *outbox)

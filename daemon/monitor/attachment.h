@@ -44,7 +44,6 @@ struct attachment {
         struct outbox *outbox; /* borrowed: the engine's */
         struct peer peer;      /* of the client that asked; owned */
         bool needs_check;      /* the peer's rights must be asked for */
-        bool was_admins;       /* its peer was an administrator, and is no more: attachments_forget_admins() */
         struct link_attach request;
         uint32_t id;
         enum attachment_state state;

@@ -276,18 +276,9 @@ static int list_threads(const struct target *process, uint32_t *ret_n)
         return fd;
 }
 
-/*
- * Of a process that has ended nobody can ask any more. It descends from one that the peer was allowed to trace, which
- * is reason enough to show what there is (link_follow), unless what allowed it then is gone.
- */
-static int error_of(const struct attachment *trace, int r)
-{
-        return r == -ESRCH && trace->was_admins ? EPERM : -r;
-}
-
 static void answer(struct attachment *trace, pid_t pid, int r, const struct following *following)
 {
-        struct link_follow followed = {.trace = trace->id, .pid = pid, .error = error_of(trace, r)};
+        struct link_follow followed = {.trace = trace->id, .pid = pid, .error = -r};
 
         if (r == 0) {
                 CLEANUP_CLOSE int threads =

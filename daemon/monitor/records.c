@@ -149,6 +149,7 @@ static const char *end_reason(const struct attachment *trace)
         static const char *const reasons[] = {[LINK_STOPPED] = "stopped",
                                               [LINK_EXITED] = "exited",
                                               [LINK_STRIPPED] = "stripped",
+                                              [LINK_DISMISSED] = "dismissed",
                                               [LINK_RESTARTING] = "interrupted"};
 
         return trace->state == ATTACHMENT_STOPPED ? reasons[trace->counts.reason] : "abandoned";

@@ -18,6 +18,7 @@
 #include "daemon/monitor/follow.h"
 #include "daemon/monitor/holders.h"
 #include "daemon/monitor/log.h"
+#include "daemon/monitor/prepare.h"
 #include "daemon/monitor/records.h"
 #include "daemon/monitor/store.h"
 #include "daemon/monitor/tell.h"
@@ -248,6 +249,14 @@ void attachment_stripped(struct attachment *trace)
 {
         if (trace->state < ATTACHMENT_STOPPING)
                 finish(trace, LINK_STRIPPED);
+}
+
+void attachment_dismiss(struct attachment *trace)
+{
+        if (trace->state == ATTACHMENT_RUNNING)
+                finish(trace, LINK_DISMISSED);
+        else if (trace->state > ATTACHMENT_OPENING)
+                attachment_refused(trace);
 }
 
 void attachment_stop(struct attachment *trace)

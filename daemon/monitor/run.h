@@ -11,6 +11,11 @@ void attachment_begin(struct attachment *trace);
 void attachment_stop(struct attachment *trace);
 /* An exec took the target from the peer: ends with LINK_STRIPPED. */
 void attachment_stripped(struct attachment *trace);
+/*
+ * The peer was an administrator and is none any more: ends with LINK_DISMISSED, whatever it may trace by its own
+ * rights. One that is being opened goes on: it is authorized again before anything is handed out.
+ */
+void attachment_dismiss(struct attachment *trace);
 /* The last thread of the target ended. */
 void attachment_target_exited(struct attachment *trace);
 /* The daemon ends: counters of all that run, unasked and at once. */

@@ -232,7 +232,7 @@ class Daemon:
                     name = f.read().strip()
                 if name == "faultlined-eng" and status_of(pid, "Uid").split()[0] == str(uid):
                     found.append(pid)
-            except FileNotFoundError:  # a helper that has answered
+            except (FileNotFoundError, ProcessLookupError):  # a helper that has answered
                 continue
         return found
 
