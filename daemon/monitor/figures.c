@@ -39,9 +39,12 @@ int figures_open(struct attachment *trace)
         if (fd < 0)
                 return fd;
         page = mmap(NULL, FIGURES_PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
-        if (page == MAP_FAILED) {
+        /* Not for what we fork: another user's engine would see what this trace counts. */
+        if (page == MAP_FAILED || madvise(page, FIGURES_PAGE_BYTES, MADV_DONTFORK) < 0) {
                 int r = -errno;
 
+                if (page != MAP_FAILED)
+                        (void)munmap(page, FIGURES_PAGE_BYTES);
                 cleanup_close(&fd);
                 return r;
         }

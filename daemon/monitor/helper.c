@@ -97,8 +97,8 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *user)
         return 0;
 }
 
-int helper_start(struct children *children, uid_t uid, int *keep, size_t n_keep, int (*work)(void *arg, int *ret_fd), void *arg,
-                 void (*done)(void *user, int result, int fd), void *user, struct helper **ret)
+int helper_start(struct children *children, uid_t uid, int *keep, size_t n_keep, int (*work)(void *arg, int *ret_fd),
+                 void *arg, void (*done)(void *user, int result, int fd), void *user, struct helper **ret)
 {
         struct helper *helper;
         int sockets[2];

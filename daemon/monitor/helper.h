@@ -20,7 +20,7 @@ struct helper;
  * without an answer; the helper is freed after that call. arg must stay valid only during this call (the child has its
  * own copy). uid: for whose sake it is asked. 0 or -errno; -EAGAIN: there are too many already.
  */
-int helper_start(struct children *children, uid_t uid, int *keep, size_t n_keep, int (*work)(void *arg, int *ret_fd), void *arg,
-                 void (*done)(void *user, int result, int fd), void *user, struct helper **ret) MUST_CHECK;
+int helper_start(struct children *children, uid_t uid, int *keep, size_t n_keep, int (*work)(void *arg, int *ret_fd),
+                 void *arg, void (*done)(void *user, int result, int fd), void *user, struct helper **ret) MUST_CHECK;
 /* Cancel: done() will not be called. Accepts NULL, returns NULL. */
 struct helper *helper_free(struct helper *helper);

@@ -64,11 +64,18 @@ void keeper_give_up(uint64_t serial)
         (void)sd_notify(0, text);
 }
 
+/* Not for what we fork: an engine that could write to it could end the monitor, and everybody's traces. */
 static struct sessions *map_table(int fd)
 {
         void *memory = mmap(NULL, sizeof(struct sessions), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-        return memory == MAP_FAILED ? NULL : memory;
+        if (memory == MAP_FAILED)
+                return NULL;
+        if (madvise(memory, sizeof(struct sessions), MADV_DONTFORK) < 0) {
+                (void)munmap(memory, sizeof(struct sessions));
+                return NULL;
+        }
+        return memory;
 }
 
 int keeper_make_table(struct sessions **ret_table, int *ret_fd)

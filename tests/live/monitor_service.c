@@ -267,7 +267,8 @@ static void test_reports(void **state)
 
 /* --- engines that do not end --- */
 
-/* Tells the client which process it is, says that the client is gone, and stays, as one does that its user has stopped. */
+/* Tells the client which process it is, says that the client is gone, and stays, as one does that its user has stopped.
+ */
 static int staying_engine(int link_fd)
 {
         struct link_message gone = {.type = LINK_CONN_CLOSED};
@@ -320,6 +321,54 @@ static void test_engines_that_do_not_end(void **state)
         }
         expect_end(last);
         service_end(&service);
+}
+
+/* --- what engines inherit --- */
+
+static void expect_nothing_shared(pid_t pid)
+{
+        char path[40], line[1024];
+        FILE *maps;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+        maps = fopen(path, "re");
+        if (maps == NULL) /* a helper that has ended */
+                return;
+        while (fgets(line, sizeof(line), maps) != NULL)
+                assert_null(strstr(line, "memfd:faultline-"));
+        fclose(maps);
+}
+
+/* The monitor has what a trace counts in memory that is shared: these engines have mapped nothing of it themselves. */
+static void test_engines_do_not_inherit_what_others_count(void **state)
+{
+        struct service service = service_start();
+        struct session first = session_of_nobody(&service), second = {.link_fd = -1};
+        struct target target = target_start(run_as_nobody);
+        char path[64];
+        size_t n = 0;
+        FILE *children;
+        pid_t pid;
+
+        assert_int_equal(hear(target.answer), 'r');
+        struct attached attached = attach(&first, target.pid, 0);
+        second.client = service_connect(&service);
+        take_link(&second);
+        (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", service.monitor, service.monitor);
+        children = fopen(path, "re");
+        assert_non_null(children);
+        for (; fscanf(children, "%d", &pid) == 1; n++)
+                expect_nothing_shared(pid);
+        fclose(children);
+        assert_true(n >= 3); /* two engines and a tracer */
+        stop(&first, &attached);
+        detach(&first, &attached);
+        service_end(&service);
+        close(first.client);
+        close(first.link_fd);
+        close(second.client);
+        close(second.link_fd);
+        target_end(&target);
 }
 
 /* --- helpers that do not end --- */
@@ -378,6 +427,7 @@ int main(int argc, char *argv[])
                 cmocka_unit_test(test_a_user_may_trace_own_processes_only),
                 cmocka_unit_test(test_reports),
                 cmocka_unit_test(test_engines_that_do_not_end),
+                cmocka_unit_test(test_engines_do_not_inherit_what_others_count),
                 cmocka_unit_test(test_each_user_has_his_share_of_helpers),
         };
         int r;
