@@ -16,11 +16,12 @@
 #include "daemon/monitor/figures.h"
 #include "daemon/monitor/follow.h"
 #include "daemon/monitor/holders.h"
+#include "daemon/monitor/idle.h"
 #include "daemon/monitor/limits.h"
 #include "daemon/monitor/opens.h"
 #include "daemon/monitor/prepare.h"
-#include "daemon/monitor/run.h"
 #include "daemon/monitor/records.h"
+#include "daemon/monitor/run.h"
 #include "daemon/monitor/tell.h"
 #include "daemon/monitor/unit.h"
 #include "proto/proto.h"
@@ -292,6 +293,7 @@ struct attachment *attachment_free(struct attachment *trace)
                         break;
                 }
         records_ended(trace);
+        idle_needed(context);
         store_forget(trace);
         trace->state = ATTACHMENT_STOPPED; /* for whoever looks while this goes on */
         holder_leave(trace);

@@ -693,12 +693,18 @@ bool engines_have_user(const struct engines *engines, uid_t uid)
         return false;
 }
 
+/* Root and administrators, who are served in any case, take no place from others. */
+static bool takes_place(const struct engine *engine)
+{
+        return engine->uid != 0 && engine->admins == 0;
+}
+
 static bool is_first_of_user(const struct engines *engines, const struct engine *engine)
 {
         for (const struct engine *e = engines->first; e != engine; e = e->next)
-                if (e->uid == engine->uid)
+                if (takes_place(e) && e->uid == engine->uid)
                         return false;
-        return true;
+        return takes_place(engine);
 }
 
 size_t engines_n_users(const struct engines *engines)

@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "daemon/link/clock.h"
 #include "daemon/monitor/config_value.h"
 #include "daemon/monitor/context.h"
 #include "daemon/monitor/engines.h"
@@ -34,15 +35,22 @@ static int on_time(sd_event_source *source, uint64_t usec, void *user)
         return sd_event_exit(context->event, 0);
 }
 
+void idle_needed(struct context *context)
+{
+        context->idle.needed_usec = monotonic_ns() / NSEC_PER_USEC;
+}
+
 void idle_look(struct context *context)
 {
         struct idle *idle = &context->idle;
 
         idle->timer = sd_event_source_disable_unref(idle->timer);
+        if (idle->needed_usec == 0)
+                idle_needed(context);
         /* Out of memory: it stays, which harms nobody. */
         if (is_idle(context))
-                (void)sd_event_add_time_relative(context->event, &idle->timer, CLOCK_MONOTONIC,
-                                                 context->settings.idle_exit_usec, 0, on_time, context);
+                (void)sd_event_add_time(context->event, &idle->timer, CLOCK_MONOTONIC,
+                                        idle->needed_usec + context->settings.idle_exit_usec, 0, on_time, context);
 }
 
 void idle_deinit(struct idle *idle)

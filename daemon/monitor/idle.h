@@ -9,10 +9,13 @@
 struct context;
 
 struct idle {
-        bool is_activated; /* a service manager holds the socket, and starts us again for the next connection */
+        bool is_activated;    /* a service manager holds the socket, and starts us again for the next connection */
+        uint64_t needed_usec; /* CLOCK_MONOTONIC: when it last traced, or started */
         sd_event_source *timer;
 };
 
 /* Whoever may have become the first or the last to need the service calls this. */
 void idle_look(struct context *context);
+/* A trace ends: the time begins anew. Clients that trace nothing (status, metrics) do not keep the service. */
+void idle_needed(struct context *context);
 void idle_deinit(struct idle *idle);

@@ -88,8 +88,8 @@ void journal_build(enum journal_id id, const struct journal_facts *facts, const 
         add(ret, "SYSLOG_IDENTIFIER=faultlined");
         if (facts->uid != JOURNAL_NOBODY)
                 add(ret, "FAULTLINE_UID=%u", facts->uid);
-        add_number(ret, "FAULTLINE_CLIENT_PID", (uint64_t)facts->client_pid);
-        add_number(ret, "FAULTLINE_PID", (uint64_t)facts->pid);
+        add_number(ret, "FAULTLINE_CLIENT_PID", (uint64_t)MAX_OF(facts->client_pid, 0));
+        add_number(ret, "FAULTLINE_PID", (uint64_t)MAX_OF(facts->pid, 0)); /* negative: a client asked for nonsense */
         add_text(ret, "FAULTLINE_COMM", facts->comm);
         add_text(ret, "FAULTLINE_UNIT", facts->unit);
         add_number(ret, "FAULTLINE_TRACE", facts->trace);

@@ -20,6 +20,7 @@
 #include "daemon/monitor/context.h"
 #include "daemon/monitor/engines.h"
 #include "daemon/monitor/holders.h"
+#include "daemon/monitor/kallsyms.h"
 #include "daemon/monitor/listener.h"
 #include "daemon/monitor/log.h"
 #include "daemon/monitor/peer.h"
@@ -51,15 +52,27 @@ static bool serves_own_user(int private_fd)
         return private_fd >= 0 && peer_read(private_fd, &peer) == 0 && peer.uid == geteuid() && peer.gid == getegid();
 }
 
+static void open_kallsyms(struct context *context)
+{
+        bool is_service = context->options->private_fd < 0;
+        int r = power_open_kallsyms();
+
+        if (r >= 0 && is_service) {
+                CLEANUP_CLOSE int file = r;
+
+                r = kallsyms_copy(file);
+        }
+        context->kallsyms = MAX_OF(r, -1);
+        context->kallsyms_error = r < 0 ? -r : 0;
+}
+
 static int give_up_power(struct monitor *monitor)
 {
         struct context *context = &monitor->context;
         char text[POWER_TEXT_BYTES];
         int r;
 
-        r = power_open_kallsyms();
-        context->kallsyms = MAX_OF(r, -1);
-        context->kallsyms_error = r < 0 ? -r : 0;
+        open_kallsyms(context);
         r = power_reduce(context->budget.size_bytes, serves_own_user(context->options->private_fd), &context->power);
         if (r >= 0)
                 r = sandbox_prepare(SANDBOX_HELPER);

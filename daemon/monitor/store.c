@@ -405,21 +405,35 @@ static int send_process(const struct store *store, const struct attachment *trac
         return trace->request.pid == 0 ? 0 : keeper_keep(trace->target.pidfd, store->table->last_serial + 1);
 }
 
+/* One user other than root fills no more than half of the table. */
+static bool has_his_share(const struct store *store, uid_t uid)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < SESSIONS_MAX; i++)
+                n += store->traces[i].record != NULL && store->traces[i].record->uid == uid;
+        return uid != 0 && n >= SESSIONS_MAX / 2;
+}
+
 static struct stored *add(struct store *store, struct attachment *trace)
 {
         struct session_record values = {.uid = trace->peer.uid, .pid = trace->request.pid, .request = trace->request};
-        struct stored *stored = find_free(store);
+        struct stored *stored = has_his_share(store, values.uid) ? NULL : find_free(store);
 
         if (stored == NULL) {
                 if (!store->is_full_noted)
                         log_line(LOG_PRIORITY_WARNING,
-                                 "more than %d traces: those beyond end when this daemon is restarted", SESSIONS_MAX);
+                                 "more than %d traces, or %d of one user: those beyond end when this daemon is "
+                                 "restarted",
+                                 SESSIONS_MAX, SESSIONS_MAX / 2);
                 store->is_full_noted = true;
                 return NULL;
         }
         if (make_key(&values.key) < 0 || send_process(store, trace) < 0)
                 return NULL;
         stored->record = sessions_add(store->table, &values);
+        if (stored->record == NULL)
+                return NULL;
         store_claim(stored, trace);
         return stored;
 }
