@@ -92,8 +92,9 @@ static enum end_reason reason_of(const struct trace *trace, const struct link_co
         if (is_over)
                 return END_EXITED;
         if (counts->reason == LINK_DISMISSED) {
-                *ret_text = "you are no administrator of faultlined any more: its AdminGroup= was changed; attach again "
-                            "to what you may trace by your own rights";
+                *ret_text =
+                        "you are no administrator of faultlined any more: its AdminGroup= was changed; attach again "
+                        "to what you may trace by your own rights";
                 return END_ERROR;
         }
         return counts->reason == LINK_RESTARTING ? END_RESTART : END_STOPPED;

@@ -693,27 +693,40 @@ bool engines_have_user(const struct engines *engines, uid_t uid)
         return false;
 }
 
+static bool is_any(const struct engine *engine)
+{
+        return true;
+}
+
 /* Root and administrators, who are served in any case, take no place from others. */
 static bool takes_place(const struct engine *engine)
 {
         return engine->uid != 0 && engine->admins == 0;
 }
 
-static bool is_first_of_user(const struct engines *engines, const struct engine *engine)
+/* Different users among the engines that count. */
+static size_t count_users(const struct engines *engines, bool (*counts)(const struct engine *engine))
 {
-        for (const struct engine *e = engines->first; e != engine; e = e->next)
-                if (takes_place(e) && e->uid == engine->uid)
-                        return false;
-        return takes_place(engine);
+        size_t n = 0;
+
+        for (const struct engine *e = engines->first; e != NULL; e = e->next) {
+                const struct engine *same = engines->first;
+
+                while (same != e && !(counts(same) && same->uid == e->uid))
+                        same = same->next;
+                n += counts(e) && same == e;
+        }
+        return n;
 }
 
 size_t engines_n_users(const struct engines *engines)
 {
-        size_t n = 0;
+        return count_users(engines, is_any);
+}
 
-        for (const struct engine *e = engines->first; e != NULL; e = e->next)
-                n += is_first_of_user(engines, e);
-        return n;
+size_t engines_n_places(const struct engines *engines)
+{
+        return count_users(engines, takes_place);
 }
 
 void engines_forget_admins(struct engines *engines)

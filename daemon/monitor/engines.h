@@ -44,9 +44,12 @@ void engines_add_client(struct engines *engines, int fd);
 void engines_shutdown(struct engines *engines);
 void engines_deinit(struct engines *engines);
 
-/* For limits.h: connections of a user, or of all; whether an engine serves him; how many users have one. */
+/* For limits.h and status.h: connections of a user, or of all; whether an engine serves him; how many users have one.
+ */
 size_t engines_n_clients(const struct engines *engines, uid_t uid) MUST_CHECK;
 bool engines_have_user(const struct engines *engines, uid_t uid) MUST_CHECK;
 size_t engines_n_users(const struct engines *engines) MUST_CHECK;
+/* Of these, who count for Users= (faultlined.conf(5)). */
+size_t engines_n_places(const struct engines *engines) MUST_CHECK;
 /* Another group is that of the administrators: no connection and no trace that there is has their power any more. */
 void engines_forget_admins(struct engines *engines);

@@ -69,7 +69,7 @@ int limits_check_client(const struct engines *engines, const struct peer *peer, 
         }
         /* Whoever has a range of subordinate uids (subuid(5)) can be as many users; not so as to lock these out. */
         if (peer->uid != 0 && !peer->is_admin && n_clients == 0 && !engines_have_user(engines, peer->uid) &&
-            engines_n_users(engines) >= limits->users) {
+            engines_n_places(engines) >= limits->users) {
                 (void)snprintf(text, LINK_TEXT_BYTES,
                                "as many users are served as Users=%" PRIu64
                                " (faultlined.conf(5)) allows; try again when one of them is done",
