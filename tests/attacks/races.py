@@ -190,6 +190,7 @@ def dies_while_asked_about(stage):
                     wire.say(attach(pid))
 
     run_as(ATTACKER, ask_and_go)
+    check_denied(daemon, foreign.pid)  # who was gone in time is not answered, nor written down
     daemon.expect_line(DENIED)
     check(state_of(target.pid) == "S" and state_of(foreign.pid) == "S", "a process was touched")
     target.kill()
