@@ -19,7 +19,14 @@ MOST_KIB = 128 * 1024  # what an engine may grow to, whatever its user does
 
 
 def n_descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    """Without those of children, who come and go."""
+    n = 0
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            n += os.readlink(f"/proc/{pid}/fd/{name}") != "anon_inode:[pidfd]"
+        except FileNotFoundError:  # closed meanwhile
+            continue
+    return n
 
 
 def resident_kib(pid, which):
@@ -51,10 +58,11 @@ def descriptors(stage):
     client.check_ledger()
     client = Client(daemon, ["-p", str(kept.pid)])
     client.wait_for("attached")
-    after = n_descriptors(daemon.engines(ATTACKER)[0]), n_descriptors(daemon.pid)
-    check(after == before, f"descriptors stay: {before} and {after}")
+    while (after := (n_descriptors(daemon.engines(ATTACKER)[0]), n_descriptors(daemon.pid))) != before:
+        time.sleep(0.005)  # until the last of the traces is closed; a leak never is, and the time is up
+    print(f"descriptors of engine and monitor: {after}")
     client.stop()
-    daemon.expect_line("more suppressed that uid %d caused" % ATTACKER)
+    daemon.expect_line("uid %d traces process %d" % (ATTACKER, kept.pid))
     kept.kill()
     daemon.check_alive()
     daemon.stop()
@@ -91,7 +99,6 @@ def malformed(stage):
     run_as(ATTACKER, talk)
     target.kill()
     daemon.expect_line(DROPPED)
-    daemon.expect_line("more suppressed that uid %d caused" % ATTACKER)
     daemon.check_alive()
     daemon.stop()
 
