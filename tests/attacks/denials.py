@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who may trace what: each asks for what is not his."""
 import os
-import signal
 import socket
 import struct
 import subprocess
 
-from parties import (ATTACKER, ATTACHED, DICT, ERROR, EVENTS, WITNESS, Client, Daemon, Sleeper, Target, Wire, attach,
+from parties import (ATTACKER, ATTACHED, ERROR, WITNESS, Client, Daemon, Sleeper, Target, Wire, as_user, attach,
                      check, check_denied, make_setuid, need_program, run_as, set_dumpable, skip, state_of)
 
 DENIED = r"attach.*uid %d.*(refused|denied)" % ATTACKER
@@ -45,7 +44,7 @@ def setuid(stage):
     daemon = Daemon(stage)
     for bits in (stat.S_ISUID, stat.S_ISGID):
         program = make_setuid(stage, "/bin/sleep", f"setid-{bits}", bits)
-        process = subprocess.Popen([program, "1000"], user=ATTACKER, group=ATTACKER, extra_groups=[])
+        process = subprocess.Popen([program, "1000"], **as_user(ATTACKER))
         print(check_denied(daemon, process.pid), end="")
         process.kill()
         process.wait()
@@ -62,7 +61,7 @@ def file_capabilities(stage):
         os.setxattr(program, "security.capability", struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0))
     except OSError as e:
         skip(f"file capabilities cannot be set in {stage.folder}: {e.strerror}")
-    process = subprocess.Popen([program, "1000"], user=ATTACKER, group=ATTACKER, extra_groups=[])
+    process = subprocess.Popen([program, "1000"], **as_user(ATTACKER))
     with open(f"/proc/{process.pid}/status") as f:
         check("CapPrm:\t0000000000002000" in f.read(), "the program has no capability")
     daemon = Daemon(stage)
@@ -83,7 +82,7 @@ def child_pid_namespace(stage):
     """from a pid namespace of his own, process 1"""
     daemon = Daemon(stage)
     prefix = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
-    if subprocess.run([*prefix, "true"], user=ATTACKER, group=ATTACKER, extra_groups=[]).returncode != 0:
+    if subprocess.run([*prefix, "true"], **as_user(ATTACKER)).returncode != 0:
         skip("users may not make namespaces here")
     client = Client(daemon, ["-p", "1"], prefix=prefix).finish()
     print(client.errors, end="")
@@ -113,7 +112,7 @@ def namespace_root(stage):
     """as root of a user namespace of his own"""
     daemon = Daemon(stage)
     prefix = ["unshare", "--user", "--map-root-user"]
-    if subprocess.run([*prefix, "true"], user=ATTACKER, group=ATTACKER, extra_groups=[]).returncode != 0:
+    if subprocess.run([*prefix, "true"], **as_user(ATTACKER)).returncode != 0:
         skip("users may not make namespaces here")
     target = Sleeper(0)
     check_denied(daemon, target.pid, prefix=prefix)
@@ -188,7 +187,7 @@ def strange_targets(stage):
     client.check_ledger()
     with_engine.kill()
     waiting = subprocess.Popen([stage.target("modes"), "vfork"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                               user=ATTACKER, group=ATTACKER, extra_groups=[])
+                               **as_user(ATTACKER))
     check(Client(daemon, ["-p", str(waiting.pid), "--duration=50ms"]).finish().status == 0, "not traced")
     waiting.kill()
     waiting.wait()
@@ -295,7 +294,7 @@ def output_link(stage):
     daemon = Daemon(stage)
     target = Target([stage.target("anon"), "zero-fill"], ATTACKER)
     process = subprocess.run([stage.faultline, "flame", f"--socket={daemon.socket}", "-p", str(target.pid),
-                              "--duration=50ms", "-o", link], user=ATTACKER, group=ATTACKER, extra_groups=[],
+                              "--duration=50ms", "-o", link], **as_user(ATTACKER),
                              capture_output=True, text=True)
     print(process.stderr, end="")
     with open(secret) as f:

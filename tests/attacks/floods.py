@@ -10,9 +10,9 @@ import struct
 import time
 
 from denials import DENIED
-from parties import (ATTACKER, ATTACHED, BYE, END, ERROR, EVENTS, FRAME_MAX_BYTES, HEADER, HELLO, MAGIC, PING, PONG,
-                     STOP, WELCOME, Client, Daemon, Held, Sleeper, Target, Wire, attach, check, check_denied, frame, hello,
-                     run_as, set_name, skip, state_of, status_of, string)
+from parties import (ATTACHED, ATTACKER, BYE, ERROR, FRAME_MAX_BYTES, HEADER, HELLO, PING, WELCOME, Client, Daemon,
+                     Held, Sleeper, Target, Wire, attach, become, check, check_denied, frame, hello, run_as, set_name,
+                     skip, status_of, string)
 
 DROPPED = r"client process \d+ of uid %d dropped" % ATTACKER
 MOST_KIB = 128 * 1024  # what an engine may grow to, whatever its user does
@@ -221,8 +221,6 @@ def hostile_images(stage):
         os.write(ready, b"2")
 
     os.chmod(stage.folder, 0o777)
-    target = Sleeper(ATTACKER, None)
-    target.kill()
     pid = os.fork()
     if pid == 0:
         try:
@@ -291,13 +289,8 @@ def fork_bomb(stage):
 
     pid = os.fork()
     if pid == 0:
-        os.setgroups([])
-        os.setresgid(*[ATTACKER] * 3)
         resource.setrlimit(resource.RLIMIT_NPROC, (300, 300))
-        os.setresuid(*[ATTACKER] * 3)
-        from parties import become_dumpable
-
-        become_dumpable()
+        become(ATTACKER)
         bomb()
         os._exit(0)
     client = Client(daemon, ["-f", "-p", str(pid)])

@@ -133,16 +133,12 @@ class Target:
 class Sleeper:
     """A process that does nothing until it is killed; prepare() runs in it first."""
 
-    def __init__(self, uid, prepare=None, gid=None, groups=()):
+    def __init__(self, uid, prepare=None, gid=None):
         ready, told = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                if uid:
-                    os.setgroups(list(groups))
-                    os.setresgid(*[uid if gid is None else gid] * 3)
-                    os.setresuid(uid, uid, uid)
-                    become_dumpable()
+                become(uid, gid)
                 if prepare:
                     prepare()
                 os.write(told, b"1")
@@ -169,8 +165,14 @@ def set_dumpable(value):
     prctl(4, value)  # PR_SET_DUMPABLE
 
 
-def become_dumpable():
-    """A change of user took that away."""
+def become(uid, gid=None):
+    """That user, with no other groups, and dumpable, which a change of user takes away; root stays root."""
+    if uid == 0:
+        return
+    gid = uid if gid is None else gid
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
     set_dumpable(1)
 
 
@@ -433,11 +435,7 @@ def run_as(uid, what):
     if pid == 0:
         status = 1
         try:
-            if uid:
-                os.setgroups([])
-                os.setresgid(uid, uid, uid)
-                os.setresuid(uid, uid, uid)
-                become_dumpable()
+            become(uid)
             what()
             status = 0
         except Failed as e:
